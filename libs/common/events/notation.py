@@ -1,0 +1,39 @@
+"""What the notation service tells, apart from how its work goes (work.py)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from libs.common.events.media import VideoEvent
+
+
+class NotationEvent(VideoEvent):
+    """About one notation."""
+
+    notation_id: UUID
+    version: int = 1
+
+
+class NotationCreated(NotationEvent):
+    """A score was written. `job_id` is None when it was asked for directly."""
+
+    type: ClassVar[str] = "notation.notation-created.v1"
+
+    job_id: UUID | None = None
+    tempo: int | None = None
+    time_signature: str
+    bar_count: int
+    note_count: int
+
+
+class NotationRevised(NotationEvent):
+    """A score has a new version."""
+
+    type: ClassVar[str] = "notation.notation-revised.v1"
+
+
+class NotationDeleted(NotationEvent):
+    """A score is gone."""
+
+    type: ClassVar[str] = "notation.notation-deleted.v1"

@@ -1,0 +1,62 @@
+"""The frame around routing: slashes forgiven, bodies bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.common.errors import TooLarge, send_problem
+
+
+class SlashTolerant:
+    """Serves `/jobs` as `/jobs/` where the app has the latter, and drops slashes elsewhere.
+
+    A redirect would name an inner host and make clients send uploads twice.
+    """
+
+    def __init__(self, app: ASGIApp, collections: Callable[[], frozenset[str]]) -> None:
+        self.app = app
+        self.collections = collections
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http":
+            bare = scope["path"].rstrip("/")
+            path = bare + "/" if bare + "/" in self.collections() else bare or "/"
+            scope["path"] = path
+        await self.app(scope, receive, send)
+
+
+class BodyLimit:
+    """Answers 413 to a body over the limit, by its declared length or once it has come."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int, unlimited: frozenset[tuple[str, str]]) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+        self.unlimited = unlimited
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http" or (scope["method"], scope["path"]) in self.unlimited:
+            await self.app(scope, receive, send)
+            return
+        too_large = TooLarge(
+            f"The body is over the limit of {self.max_bytes // 1_000_000} MB for this route."
+        )
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit() and int(value) > self.max_bytes:
+                await send_problem(scope, receive, send, too_large)
+                return
+        came_bytes = 0
+
+        async def bounded() -> Message:
+            nonlocal came_bytes
+            message = await receive()
+            if message["type"] == "http.request":
+                came_bytes += len(message.get("body", b""))
+                if came_bytes > self.max_bytes:
+                    raise too_large
+            return message
+
+        await self.app(scope, bounded, send)

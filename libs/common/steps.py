@@ -1,0 +1,101 @@
+"""What may be chosen for each step of the pipeline: the same options at the step's own route, at
+`POST /jobs/`, and in the events between services."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from libs.common.errors import Invalid
+
+PIPELINE = ("extraction", "onset", "notation")
+"""The automatic steps, in their order."""
+
+_IDS = UUID("6f6d1c5e-2f5b-4b7e-9a55-0e6f4e0c7b1d")
+
+
+class JobType(StrEnum):
+    """What a job does."""
+
+    EXTRACTION = "extraction"
+    ONSET = "onset"
+    CLASSIFICATION = "classification"
+    NOTATION = "notation"
+
+
+class Options(BaseModel):
+    """Base: unknown options are refused, so that a typing error does not pass for a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def chosen(self) -> dict[str, Any]:
+        """As it travels in events and rows."""
+        return self.model_dump(mode="json")
+
+
+class ExtractionOptions(Options):
+    """How the sound is kept."""
+
+    sample_rate: int = Field(44_100, ge=8_000, le=96_000, description="Hz.")
+    channels: Literal[1, 2] | None = Field(None, description="Null: as the source, at most two.")
+
+
+class HearingOptions(Options):
+    """How the drums are heard."""
+
+    model: str | None = Field(None, max_length=64, description="See GET /audio/models.")
+    sensitivity: float = Field(
+        0.5, ge=0, le=1, description="0 keeps only sure hits, 1 keeps all that may be one."
+    )
+
+
+def meter(value: str) -> str:
+    """A time signature such as 4/4: 1 to 32 over a power of two up to 32."""
+    match = re.fullmatch(r"(\d{1,2})/(\d{1,2})", value)
+    if not match or not 1 <= int(match[1]) <= 32 or int(match[2]) not in (1, 2, 4, 8, 16, 32):
+        raise ValueError("must be like 4/4: 1 to 32 beats over 1, 2, 4, 8, 16 or 32")
+    return f"{int(match[1])}/{int(match[2])}"
+
+
+TimeSignature = Annotated[str, AfterValidator(meter)]
+Tempo = Annotated[
+    float, Field(ge=20, le=400, allow_inf_nan=False, description="Quarter notes a minute.")
+]
+
+
+class NotationOptions(Options):
+    """How the score is written."""
+
+    tempo: Tempo | None = Field(None, description="Null: as heard.")
+    time_signature: TimeSignature | None = Field(None, description="Null: as heard.")
+    grid: Literal["auto", "straight", "triplet"] = Field(
+        "auto", description="auto chooses for each beat."
+    )
+    title: str | None = Field(None, max_length=200)
+
+
+OPTIONS: dict[JobType, type[Options]] = {
+    JobType.EXTRACTION: ExtractionOptions,
+    JobType.ONSET: HearingOptions,
+    JobType.CLASSIFICATION: HearingOptions,
+    JobType.NOTATION: NotationOptions,
+}
+
+
+def read_options(job_type: JobType, options: dict[str, Any], field: str) -> dict[str, Any]:
+    """Checked and completed options; Invalid names what is wrong."""
+    try:
+        return OPTIONS[job_type].model_validate(options).chosen()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        path = ".".join([field, *(str(part) for part in fault["loc"])])
+        raise Invalid(f"{path}: {fault['msg']}", field=path) from error
+
+
+def step_id(*parts: object) -> UUID:
+    """The same id for the same step with the same options: asked for twice, it is one thing."""
+    return uuid5(_IDS, "/".join(str(part) for part in parts))

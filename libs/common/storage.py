@@ -1,0 +1,150 @@
+"""Object storage through obstore: a folder (embedded) or S3-compatible (cluster), one code.
+
+Keys are ours alone (ids and fixed words), never a user's file name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import obstore
+from obstore.exceptions import NotFoundError
+from obstore.store import LocalStore, ObjectStore, S3Store
+
+CHUNK_BYTES = 1024 * 1024
+PART_BYTES = 8 * 1024 * 1024
+
+
+class MissingObject(Exception):
+    """There is nothing under this key."""
+
+
+class Storage:
+    """Bytes by key. Writing is all or nothing: a key is never seen half written."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    @staticmethod
+    def open(url: str) -> Storage:
+        """`file:///folder` or a plain path; `s3://bucket/prefix?endpoint=http://…` with the keys
+        in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. ValueError for anything else."""
+        parts = urlsplit(url)
+        if parts.scheme in ("", "file"):
+            folder = Path(parts.path if parts.scheme else url)
+            folder.mkdir(parents=True, exist_ok=True)
+            return Storage(LocalStore(folder.resolve(), automatic_cleanup=True))
+        if parts.scheme == "s3":
+            options = dict(parse_qsl(parts.query))
+            endpoint = options.get("endpoint")
+            config: dict[str, Any] = {"region": options.get("region", "us-east-1")}
+            client: dict[str, Any] = {"timeout": "60s", "connect_timeout": "5s"}
+            if endpoint:
+                config |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+                client["allow_http"] = endpoint.startswith("http://")
+            return Storage(
+                S3Store(
+                    parts.netloc,
+                    prefix=parts.path.strip("/") or None,
+                    client_options=client,  # type: ignore[arg-type]
+                    **config,
+                )
+            )
+        raise ValueError("the storage URL must be a path, file:///… or s3://bucket/…")
+
+    async def write(self, key: str, data: bytes) -> None:
+        """Put `data` under `key`, replacing what was there."""
+        await obstore.put_async(self._store, key, data)
+
+    async def write_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
+        """Put a stream under `key` in constant memory. When the stream raises, nothing is kept
+        under the key and the error comes through."""
+        async with obstore.open_writer_async(
+            self._store, key, buffer_size=PART_BYTES, max_concurrency=2
+        ) as writer:
+            async for chunk in chunks:
+                await writer.write(chunk)
+
+    async def write_file(self, key: str, path: Path) -> None:
+        """Upload a local file."""
+        await obstore.put_async(self._store, key, path, chunk_size=PART_BYTES, max_concurrency=2)
+
+    async def read(self, key: str) -> bytes:
+        """All of it; MissingObject when there is none."""
+        try:
+            result = await obstore.get_async(self._store, key)
+            return bytes(await result.bytes_async())
+        except (NotFoundError, FileNotFoundError) as error:
+            raise MissingObject(key) from error
+
+    async def read_stream(
+        self, key: str, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes from `start`, in chunks."""
+        try:
+            options: Any = None
+            if length is not None:
+                options = {"range": (start, start + length)}
+            elif start:
+                options = {"range": {"offset": start}}
+            result = await obstore.get_async(self._store, key, options=options)
+        except (NotFoundError, FileNotFoundError) as error:
+            raise MissingObject(key) from error
+        async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
+            yield bytes(chunk)
+
+    async def size(self, key: str) -> int:
+        """Bytes under `key`; MissingObject when there is none."""
+        try:
+            return int((await obstore.head_async(self._store, key))["size"])
+        except (NotFoundError, FileNotFoundError) as error:
+            raise MissingObject(key) from error
+
+    async def fetch(self, key: str, path: Path) -> None:
+        """Download into a local file."""
+        with path.open("wb") as out:
+            async for chunk in self.read_stream(key):
+                out.write(chunk)
+
+    async def delete(self, key: str) -> None:
+        """Remove it; fine when it is not there."""
+        try:
+            await obstore.delete_async(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return
+
+    async def delete_all(self, prefix: str) -> int:
+        """Remove everything under `prefix/`; how many objects."""
+        keys = await self.keys(prefix)
+        if keys:
+            await obstore.delete_async(self._store, keys)
+        return len(keys)
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        """The keys under `prefix/`, sorted."""
+        found: list[str] = []
+        async for batch in obstore.list(self._store, prefix=prefix or None):
+            found.extend(str(meta["path"]) for meta in batch)
+        return sorted(found)
+
+    async def keys_older_than(self, prefix: str, age_s: float) -> list[str]:
+        """The keys under `prefix/` that were last written before `age_s` ago."""
+        limit = datetime.now(UTC) - timedelta(seconds=age_s)
+        found: list[str] = []
+        async for batch in obstore.list(self._store, prefix=prefix):
+            found.extend(str(meta["path"]) for meta in batch if meta["last_modified"] < limit)
+        return found
+
+    def open_reader(self, key: str) -> IO[bytes]:
+        """A blocking, seekable reader that fetches ranges, for libraries that want a file."""
+        return obstore.open_reader(self._store, key, buffer_size=CHUNK_BYTES)  # type: ignore[return-value]
+
+    async def ready(self) -> bool:
+        """Whether the store answers."""
+        async for _ in obstore.list(self._store, prefix="readiness", chunk_size=1):
+            break
+        return True

@@ -1,0 +1,1 @@
+"""Hearing drums: arrays, files and dataclasses in and out."""

@@ -1,0 +1,490 @@
+"""Media's routes: videos, audio files, jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import ClientDisconnect
+
+from libs.common.database import SessionMaker, open_session
+from libs.common.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    Problem,
+    RangeNotSatisfiable,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMedia,
+    problem_responses,
+)
+from libs.common.eventual import eventually
+from libs.common.idempotency import IdempotencyKey, IdempotentAnswer, fingerprint_of, once
+from libs.common.offload import Offload
+from libs.common.paging import Cursor, Limit, Page
+from libs.common.steps import JobType
+from libs.common.storage import MissingObject, Storage
+from libs.common.tokens import CurrentCaller
+from services.media import ingest, jobs, videos
+from services.media.domain.multipart import BadForm, FileForm
+from services.media.feed import JobFeed
+from services.media.models import AudioFile, ProcessingJob, Video
+from services.media.settings import MediaSettings
+
+Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
+
+DRAINED_BYTES = 64_000_000
+"""Of a refused upload this much is still read, so that the client comes to read the answer
+instead of seeing its connection reset."""
+
+
+class VideoRead(BaseModel):
+    """A video."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    filename: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    duration_seconds: float | None
+    container: str | None
+    has_video: bool
+    has_audio: bool
+    width: int | None
+    height: int | None
+    frame_rate: float | None
+    created_at: datetime
+
+
+class JobRead(BaseModel):
+    """A job: one step for one video."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    video_id: UUID
+    run_id: UUID = Field(description="The same for all steps of one pipeline run.")
+    job_type: str
+    options: dict[str, Any]
+    status: Literal["pending", "running", "completed", "failed", "cancelled"]
+    progress: float = Field(description="0 to 1.")
+    message: str | None
+    error_code: str | None = Field(description="Stable; for programs.")
+    error_message: str | None = Field(description="What went wrong and what to do; for people.")
+    retryable: bool
+    result: dict[str, Any] = Field(description="Ids and counts of what came out.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+
+
+class VideoDetail(VideoRead):
+    """A video and what is being done with it."""
+
+    jobs: list[JobRead]
+
+
+class AudioFileRead(BaseModel):
+    """Sound extracted from a video; its id is what `/audio/…` routes take."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    video_id: UUID
+    sample_rate: int
+    channels: int
+    duration_seconds: float | None
+    created_at: datetime
+
+
+class JobCreate(BaseModel):
+    """A step to do."""
+
+    video_id: UUID
+    job_type: JobType
+    options: dict[str, Any] = Field(default_factory=dict, description="As at the step's own route.")
+    follow: bool = Field(False, description="Go on with the steps after it.")
+
+
+def media_settings(request: Request) -> MediaSettings:
+    """The running service's settings."""
+    settings: MediaSettings = request.app.state.settings
+    return settings
+
+
+def object_storage(request: Request) -> Storage:
+    """The running service's storage."""
+    storage: Storage = request.app.state.storage
+    return storage
+
+
+Settings = Annotated[MediaSettings, Depends(media_settings)]
+Store = Annotated[Storage, Depends(object_storage)]
+
+media = APIRouter(prefix="/media", tags=["media"])
+
+UPLOAD_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "A video (MP4, MOV, MKV, WebM, …) or audio file.",
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+async def detail(session: AsyncSession, video: Video) -> VideoDetail:
+    """A video with its jobs."""
+    rows = await jobs.of_video(session, video.id)
+    read = VideoRead.model_validate(video).model_dump()
+    return VideoDetail(**read, jobs=[JobRead.model_validate(row) for row in rows])
+
+
+async def drain(body: AsyncIterator[bytes]) -> None:
+    """Read on for a while and forget it."""
+    left = DRAINED_BYTES
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(20):
+            async for piece in body:
+                left -= len(piece)
+                if left < 0:
+                    return
+
+
+@media.post(
+    "/videos/",
+    status_code=201,
+    response_model=VideoDetail,
+    responses=problem_responses(Unauthorized, TooLarge, UnsupportedMedia, Conflict),
+    openapi_extra=UPLOAD_FORM,
+)
+async def upload_video(
+    request: Request,
+    caller: CurrentCaller,
+    settings: Settings,
+    storage: Store,
+    process: Annotated[
+        bool, Query(description="Run the pipeline; false only stores the video.")
+    ] = True,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Upload a drum video. The pipeline starts by itself; its jobs are in the answer, and
+    `GET /media/videos/{id}/events` streams their progress."""
+    sessions: SessionMaker = request.app.state.sessions
+    offload: Offload = request.app.state.offload
+    if idempotency_key is not None:
+        async with sessions() as session:
+            kept = await session.get(IdempotentAnswer, (caller.user_id, idempotency_key))
+        if kept is not None and kept.fingerprint == fingerprint_of("upload", process):
+            await drain(request.stream())
+            return kept.answer
+    declared = request.headers.get("content-length", "")
+    # Some slack for the form around the file.
+    if declared.isdigit() and int(declared) > settings.max_file_size + 1_000_000:
+        await drain(request.stream())
+        raise ingest.too_large(settings)
+    body = request.stream()
+    try:
+        try:
+            form = FileForm(request.headers.get("content-type", ""), body, "file")
+            await form.open()
+            received = await ingest.receive(
+                storage, offload, settings, form.file_name, form.chunks()
+            )
+            await form.finish()
+        except BadForm as error:
+            raise Invalid(str(error), code="bad-form", field="body.file") from error
+    except Problem:
+        await drain(body)
+        raise
+    except ClientDisconnect:
+        # Nobody reads this answer.
+        raise Invalid("The upload was cut off.", code="upload-cut-off") from None
+    kept_video = False
+
+    async def write() -> dict[str, Any]:
+        nonlocal kept_video
+        video = await ingest.accept(session, caller.user_id, received, process=process)
+        kept_video = True
+        return (await detail(session, video)).model_dump(mode="json")
+
+    try:
+        async with sessions.begin() as session:
+            answer = await once(
+                session,
+                caller.user_id,
+                idempotency_key,
+                fingerprint_of("upload", process),
+                write,
+            )
+    except BaseException:
+        await storage.delete(received.key)
+        raise
+    if not kept_video:
+        await storage.delete(received.key)
+    return answer
+
+
+@media.get("/videos/", response_model=Page[VideoRead], responses=problem_responses(Unauthorized))
+async def list_videos(
+    caller: CurrentCaller, session: Session, limit: Limit = 50, cursor: Cursor = None
+) -> dict[str, Any]:
+    """Your videos, newest first."""
+    items, next_cursor = await videos.page(session, caller.user_id, limit, cursor)
+    return {"items": items, "next_cursor": next_cursor}
+
+
+@media.get("/videos/{video_id}", responses=problem_responses(NotFound))
+async def get_video(video_id: UUID, caller: CurrentCaller, session: Session) -> VideoDetail:
+    """A video and its jobs."""
+    return await detail(session, await videos.find(session, caller.user_id, video_id))
+
+
+@media.delete("/videos/{video_id}", status_code=204, responses=problem_responses(NotFound))
+async def delete_video(
+    video_id: UUID, caller: CurrentCaller, request: Request, storage: Store
+) -> Response:
+    """Delete a video and all that came of it: sound, hits, scores."""
+    sessions: SessionMaker = request.app.state.sessions
+    async with sessions.begin() as session:
+        video = await videos.find(session, caller.user_id, video_id)
+        await videos.remove(session, video)
+    await storage.delete(video.storage_path)
+    return Response(status_code=204)
+
+
+@media.api_route(
+    "/videos/{video_id}/content",
+    methods=["GET"],
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"video/*": {}}, "description": "The file"},
+        206: {"content": {"video/*": {}}, "description": "The asked part"},
+        **problem_responses(NotFound, RangeNotSatisfiable),
+    },
+)
+async def play_video(
+    video_id: UUID,
+    caller: CurrentCaller,
+    session: Session,
+    storage: Store,
+    range_header: Annotated[str | None, Header(alias="Range", max_length=200)] = None,
+    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """The file as it was uploaded; takes `Range`, so that players can seek."""
+    video = await videos.find(session, caller.user_id, video_id)
+    etag = f'"{video.sha256[:32]}"'
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Cache-Control": "private, max-age=3600",
+        # The type is ours, from the content; a browser must not guess another.
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(video.filename)}",
+    }
+    if if_none_match == etag:
+        return Response(status_code=304, headers=headers)
+    part = videos.byte_range(range_header, video.size_bytes)
+    try:
+        if await storage.size(video.storage_path) != video.size_bytes:
+            raise MissingObject(video.storage_path)
+    except MissingObject:
+        raise NotFound("The video's file is gone.", code="video-file-missing") from None
+    if part is None:
+        headers["Content-Length"] = str(video.size_bytes)
+        chunks = storage.read_stream(video.storage_path)
+        return StreamingResponse(chunks, media_type=video.content_type, headers=headers)
+    headers |= {"Content-Range": part.header, "Content-Length": str(part.length)}
+    chunks = storage.read_stream(video.storage_path, part.start, part.length)
+    return StreamingResponse(
+        chunks, status_code=206, media_type=video.content_type, headers=headers
+    )
+
+
+LastEventId = Annotated[
+    str | None, Header(max_length=20, description="Resume after this event (browsers send it).")
+]
+
+EVENT_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "`event: job` with a job as data, whenever one changes; `event: end` when "
+        "all have ended.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    **problem_responses(NotFound),
+}
+
+
+def stream(
+    request: Request, video_id: UUID, job_id: UUID | None, last_event_id: str | None
+) -> EventSourceResponse:
+    """A job stream as Server-Sent Events."""
+    feed: JobFeed = request.app.state.feed
+    sessions: SessionMaker = request.app.state.sessions
+    after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+
+    async def events() -> AsyncIterator[ServerSentEvent]:
+        async for job in feed.changes(sessions, video_id, job_id, after):
+            data = JobRead.model_validate(job).model_dump_json()
+            yield ServerSentEvent(data, event="job", id=str(job.revision), retry=2000)
+        yield ServerSentEvent("{}", event="end")
+
+    return EventSourceResponse(events(), ping=15, headers={"X-Accel-Buffering": "no"})
+
+
+@media.get("/videos/{video_id}/events", response_class=EventSourceResponse, responses=EVENT_STREAM)
+async def watch_video(
+    video_id: UUID,
+    caller: CurrentCaller,
+    request: Request,
+    session: Session,
+    last_event_id: LastEventId = None,
+) -> EventSourceResponse:
+    """A video's jobs, live, as Server-Sent Events."""
+    await videos.find(session, caller.user_id, video_id)
+    return stream(request, video_id, None, last_event_id)
+
+
+@media.get("/audio-files/", response_model=Page[AudioFileRead])
+async def list_audio_files(
+    caller: CurrentCaller,
+    session: Session,
+    video_id: UUID | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """The sounds extracted from your videos, newest first."""
+    items: list[AudioFile]
+    items, next_cursor = await videos.audio_page(session, caller.user_id, video_id, limit, cursor)
+    return {"items": items, "next_cursor": next_cursor}
+
+
+job_routes = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+@job_routes.post(
+    "/", status_code=202, response_model=JobRead, responses=problem_responses(NotFound, Conflict)
+)
+async def create_job(
+    body: JobCreate,
+    caller: CurrentCaller,
+    session: Session,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Ask for one step of the pipeline for one of your videos."""
+
+    async def write() -> dict[str, Any]:
+        video = await videos.find(session, caller.user_id, body.video_id)
+        job = await jobs.request(session, video, body.job_type, body.options, follow=body.follow)
+        return JobRead.model_validate(job).model_dump(mode="json")
+
+    answer = await once(
+        session,
+        caller.user_id,
+        idempotency_key,
+        fingerprint_of("job", body.model_dump(mode="json")),
+        write,
+    )
+    response.headers["Location"] = f"/jobs/{answer['id']}"
+    return answer
+
+
+@job_routes.get("/", response_model=Page[JobRead])
+async def list_jobs(
+    caller: CurrentCaller,
+    session: Session,
+    video_id: UUID | None = None,
+    status: Literal["pending", "running", "completed", "failed", "cancelled"] | None = None,
+    job_type: JobType | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """Your jobs, newest first."""
+    items, next_cursor = await jobs.page(
+        session,
+        caller.user_id,
+        video_id=video_id,
+        status=status,
+        job_type=job_type,
+        limit=limit,
+        cursor=cursor,
+    )
+    return {"items": items, "next_cursor": next_cursor}
+
+
+async def job_when_told(request: Request, user_id: UUID, job_id: UUID) -> ProcessingJob:
+    """The job; one that another service has just accepted may be an instant away."""
+    sessions: SessionMaker = request.app.state.sessions
+
+    async def find() -> ProcessingJob | None:
+        async with sessions() as session:
+            return await jobs.find(session, user_id, job_id)
+
+    job = await eventually(find)
+    if job is None:
+        raise NotFound("There is no such job.", code="job-not-found")
+    return job
+
+
+@job_routes.get("/{job_id}", response_model=JobRead, responses=problem_responses(NotFound))
+async def get_job(job_id: UUID, caller: CurrentCaller, request: Request) -> ProcessingJob:
+    """One job."""
+    return await job_when_told(request, caller.user_id, job_id)
+
+
+@job_routes.delete(
+    "/{job_id}", response_model=JobRead, responses=problem_responses(NotFound, Conflict)
+)
+async def cancel_job(job_id: UUID, caller: CurrentCaller, session: Session) -> ProcessingJob:
+    """Cancel a job and the steps after it. Running work stops within a second or two."""
+    return await jobs.cancel(session, await jobs.get(session, caller.user_id, job_id))
+
+
+@job_routes.post(
+    "/{job_id}/retry",
+    status_code=202,
+    response_model=JobRead,
+    responses=problem_responses(NotFound, Conflict),
+)
+async def retry_job(job_id: UUID, caller: CurrentCaller, session: Session) -> ProcessingJob:
+    """Do a failed or cancelled job again, with the steps that waited for it."""
+    return await jobs.retry(session, await jobs.get(session, caller.user_id, job_id))
+
+
+@job_routes.get("/{job_id}/events", response_class=EventSourceResponse, responses=EVENT_STREAM)
+async def watch_job(
+    job_id: UUID,
+    caller: CurrentCaller,
+    request: Request,
+    last_event_id: LastEventId = None,
+) -> EventSourceResponse:
+    """One job, live, as Server-Sent Events."""
+    job = await job_when_told(request, caller.user_id, job_id)
+    return stream(request, job.video_id, job.id, last_event_id)

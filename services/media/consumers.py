@@ -1,0 +1,94 @@
+"""What media hears."""
+
+from __future__ import annotations
+
+from libs.common.database import SessionMaker
+from libs.common.events import (
+    AudioExtracted,
+    AudioWorkAccepted,
+    AudioWorkFailed,
+    AudioWorkProgressed,
+    AudioWorkStarted,
+    EventsDetected,
+    NotationCreated,
+    NotationDeleted,
+    NotationWorkFailed,
+    UserDeleted,
+)
+from libs.common.messaging import Consumers
+from libs.common.storage import Storage
+from services.media import jobs, videos
+
+consumers = Consumers("media")
+
+
+@consumers.on(AudioWorkAccepted)
+async def on_accepted(event: AudioWorkAccepted, sessions: SessionMaker) -> None:
+    """Show the job."""
+    async with sessions.begin() as session:
+        await jobs.accepted(session, event)
+
+
+@consumers.on(AudioWorkStarted)
+async def on_started(event: AudioWorkStarted, sessions: SessionMaker) -> None:
+    """Show that it runs."""
+    async with sessions.begin() as session:
+        await jobs.started(session, event)
+
+
+@consumers.on(AudioWorkProgressed)
+async def on_progressed(event: AudioWorkProgressed, sessions: SessionMaker) -> None:
+    """Show how far it is."""
+    async with sessions.begin() as session:
+        await jobs.progressed(session, event)
+
+
+@consumers.on(AudioExtracted)
+async def on_extracted(event: AudioExtracted, sessions: SessionMaker) -> None:
+    """Keep the audio file; the job has completed."""
+    async with sessions.begin() as session:
+        await jobs.extracted(session, event)
+
+
+@consumers.on(EventsDetected)
+async def on_heard(event: EventsDetected, sessions: SessionMaker) -> None:
+    """The job has completed."""
+    async with sessions.begin() as session:
+        await jobs.heard(session, event)
+
+
+@consumers.on(NotationCreated)
+async def on_written(event: NotationCreated, sessions: SessionMaker) -> None:
+    """The job has completed."""
+    async with sessions.begin() as session:
+        await jobs.written(session, event)
+
+
+@consumers.on(NotationDeleted)
+async def on_unwritten(event: NotationDeleted, sessions: SessionMaker) -> None:
+    """No job leads to a score that is gone."""
+    async with sessions.begin() as session:
+        await jobs.unwritten(session, event)
+
+
+@consumers.on(AudioWorkFailed)
+async def on_audio_failed(event: AudioWorkFailed, sessions: SessionMaker) -> None:
+    """The job has failed."""
+    async with sessions.begin() as session:
+        await jobs.failed(session, event)
+
+
+@consumers.on(NotationWorkFailed)
+async def on_notation_failed(event: NotationWorkFailed, sessions: SessionMaker) -> None:
+    """The job has failed."""
+    async with sessions.begin() as session:
+        await jobs.failed(session, event)
+
+
+@consumers.on(UserDeleted)
+async def on_user_deleted(event: UserDeleted, sessions: SessionMaker, storage: Storage) -> None:
+    """The user's videos go."""
+    async with sessions.begin() as session:
+        keys = await videos.remove_all_of(session, event)
+    for key in keys:
+        await storage.delete(key)

@@ -1,0 +1,430 @@
+"""Jobs: what is asked for, how far it is, and what came of it. Media keeps them from events.
+
+Events of different types travel in different queues, so they may arrive in any order: a status
+only moves forward (pending, running, ended), and a job unknown so far is made from the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.database import new_id
+from libs.common.errors import Conflict, NotFound
+from libs.common.events import (
+    AudioExtracted,
+    EventsDetected,
+    JobCancelled,
+    JobRequested,
+    NotationCreated,
+    NotationDeleted,
+)
+from libs.common.events.work import (
+    WorkAccepted,
+    WorkEvent,
+    WorkFailed,
+    WorkProgressed,
+    WorkStarted,
+)
+from libs.common.messaging import announce, first_time
+from libs.common.paging import page_of
+from libs.common.steps import PIPELINE, JobType, read_options
+from services.media.models import AudioFile, ProcessingJob, Video, revisions
+
+OPEN = ("pending", "running")
+CHANNEL = "media_jobs"
+SKIPPED = "skipped"
+
+
+def plan(session: AsyncSession, video: Video, steps: Sequence[str]) -> dict[str, UUID]:
+    """Pending jobs for the steps of a new run; their ids by type."""
+    run_id = new_id()
+    ids = {step: new_id() for step in steps}
+    for position, (step, job_id) in enumerate(ids.items()):
+        session.add(
+            ProcessingJob(
+                id=job_id,
+                video_id=video.id,
+                user_id=video.user_id,
+                run_id=run_id,
+                position=position,
+                job_type=step,
+                options={},
+                result={},
+            )
+        )
+    return ids
+
+
+async def find(session: AsyncSession, user_id: UUID, job_id: UUID) -> ProcessingJob | None:
+    """One's own job on a live video."""
+    return await session.scalar(
+        select(ProcessingJob)
+        .join(Video, Video.id == ProcessingJob.video_id)
+        .where(
+            ProcessingJob.id == job_id,
+            ProcessingJob.user_id == user_id,
+            Video.deleted_at.is_(None),
+        )
+    )
+
+
+async def get(session: AsyncSession, user_id: UUID, job_id: UUID) -> ProcessingJob:
+    """One's own job, or NotFound."""
+    job = await find(session, user_id, job_id)
+    if job is None:
+        raise NotFound("There is no such job.", code="job-not-found")
+    return job
+
+
+async def of_video(session: AsyncSession, video_id: UUID) -> list[ProcessingJob]:
+    """A video's jobs, oldest run first and in the run's order."""
+    rows = await session.scalars(
+        select(ProcessingJob)
+        .where(ProcessingJob.video_id == video_id)
+        .order_by(ProcessingJob.created_at, ProcessingJob.position, ProcessingJob.id)
+    )
+    return list(rows)
+
+
+async def page(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    video_id: UUID | None,
+    status: str | None,
+    job_type: str | None,
+    limit: int,
+    cursor: str | None,
+) -> tuple[list[ProcessingJob], str | None]:
+    """One's own jobs, newest first."""
+    rows = (
+        select(ProcessingJob)
+        .join(Video, Video.id == ProcessingJob.video_id)
+        .where(ProcessingJob.user_id == user_id, Video.deleted_at.is_(None))
+    )
+    if video_id is not None:
+        rows = rows.where(ProcessingJob.video_id == video_id)
+    if status is not None:
+        rows = rows.where(ProcessingJob.status == status)
+    if job_type is not None:
+        rows = rows.where(ProcessingJob.job_type == job_type)
+    return await page_of(
+        session, rows, ProcessingJob.created_at, ProcessingJob.id, limit=limit, cursor=cursor
+    )
+
+
+async def _changed(session: AsyncSession, job: ProcessingJob, **values: Any) -> None:
+    """Set values, move the revision, and wake the streams once it is committed."""
+    await session.execute(
+        update(ProcessingJob)
+        .where(ProcessingJob.id == job.id)
+        .values(revision=revisions.next_value(), updated_at=func.now(), **values)
+    )
+    await session.execute(
+        text("SELECT pg_notify(:channel, :video)"),
+        {"channel": CHANNEL, "video": str(job.video_id)},
+    )
+    await session.refresh(job)
+
+
+async def request(
+    session: AsyncSession,
+    video: Video,
+    job_type: JobType,
+    options: dict[str, Any],
+    *,
+    follow: bool,
+) -> ProcessingJob:
+    """Ask for one step; with `follow` the rest of the pipeline comes after it."""
+    checked = read_options(job_type, options, "body.options")
+    steps: Sequence[str] = (job_type,)
+    if follow and job_type in PIPELINE:
+        steps = PIPELINE[PIPELINE.index(job_type) :]
+    ids = plan(session, video, steps)
+    await session.flush()
+    job = await session.get_one(ProcessingJob, ids[job_type])
+    await _changed(session, job, options=checked)
+    announce(
+        session,
+        JobRequested(
+            video_id=video.id,
+            user_id=video.user_id,
+            job_id=job.id,
+            job_type=job_type,
+            options=checked,
+            jobs=ids,
+        ),
+    )
+    return job
+
+
+async def _run_of(session: AsyncSession, job: ProcessingJob) -> list[ProcessingJob]:
+    rows = await session.scalars(
+        select(ProcessingJob)
+        .where(ProcessingJob.run_id == job.run_id, ProcessingJob.position > job.position)
+        .order_by(ProcessingJob.position)
+        .with_for_update()
+    )
+    return list(rows)
+
+
+async def stop(session: AsyncSession, job: ProcessingJob, reason: str) -> None:
+    """Cancel one open job and tell who may be working on it."""
+    await _changed(
+        session,
+        job,
+        status="cancelled",
+        error_code="cancelled",
+        error_message=reason,
+        retryable=True,
+        finished_at=func.now(),
+    )
+    announce(
+        session,
+        JobCancelled(
+            video_id=job.video_id, user_id=job.user_id, job_id=job.id, job_type=job.job_type
+        ),
+    )
+
+
+async def _locked(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
+    await session.refresh(job, with_for_update=True)
+    return job
+
+
+async def cancel(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
+    """Stop a job and the steps after it. Cancelling twice is fine; what has ended stays so."""
+    await _locked(session, job)
+    if job.status == "cancelled":
+        return job
+    if job.status not in OPEN:
+        raise Conflict(f"The job has {job.status} already.", code="job-ended")
+    await stop(session, job, "You cancelled it.")
+    for later in await _run_of(session, job):
+        if later.status in OPEN:
+            await stop(session, later, "The step before it was cancelled.")
+    return job
+
+
+async def retry(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
+    """Do a failed or cancelled job again, and the steps that waited for it."""
+    await _locked(session, job)
+    if job.status in OPEN:
+        return job
+    if job.status == "completed":
+        raise Conflict("The job has completed; there is nothing to retry.", code="job-ended")
+    ids = {job.job_type: job.id}
+    again: dict[str, Any] = {
+        "status": "pending",
+        "progress": 0,
+        "message": None,
+        "error_code": None,
+        "error_message": None,
+        "retryable": False,
+        "started_at": None,
+        "finished_at": None,
+    }
+    await _changed(session, job, **again)
+    for later in await _run_of(session, job):
+        if later.status in ("failed", "cancelled"):
+            await _changed(session, later, **again)
+            ids[later.job_type] = later.id
+    announce(
+        session,
+        JobRequested(
+            video_id=job.video_id,
+            user_id=job.user_id,
+            job_id=job.id,
+            job_type=job.job_type,
+            options=job.options,
+            jobs=ids,
+        ),
+    )
+    return job
+
+
+async def _job_of(session: AsyncSession, event: WorkEvent) -> ProcessingJob | None:
+    """The event's job, locked; made from the event when it is new; None when its video is gone."""
+    video = await session.get(Video, event.video_id)
+    if video is None or video.deleted_at is not None or video.user_id != event.user_id:
+        return None
+    await session.execute(
+        insert(ProcessingJob)
+        .values(
+            id=event.job_id,
+            video_id=event.video_id,
+            user_id=event.user_id,
+            run_id=event.job_id,
+            job_type=event.job_type,
+            options=event.options if isinstance(event, WorkAccepted) else {},
+            result={},
+        )
+        .on_conflict_do_nothing()
+    )
+    return await session.scalar(
+        select(ProcessingJob).where(ProcessingJob.id == event.job_id).with_for_update()
+    )
+
+
+async def accepted(session: AsyncSession, event: WorkAccepted) -> None:
+    """A step was asked for at its own service."""
+    if await first_time(session, event):
+        job = await _job_of(session, event)
+        if job is not None:
+            await _changed(session, job, options=event.options)
+
+
+async def started(session: AsyncSession, event: WorkStarted) -> None:
+    """A worker has the job."""
+    if await first_time(session, event):
+        job = await _job_of(session, event)
+        if job is not None and job.status == "pending":
+            await _changed(session, job, status="running", started_at=func.now())
+
+
+async def progressed(session: AsyncSession, event: WorkProgressed) -> None:
+    """How far it is; never backwards."""
+    job = await session.get(ProcessingJob, event.job_id, with_for_update=True)
+    if job is None or job.status not in OPEN or event.fraction <= job.progress:
+        return
+    values: dict[str, Any] = {"progress": min(event.fraction, 0.99)}
+    if event.message:
+        values["message"] = event.message
+    if job.status == "pending":
+        values |= {"status": "running", "started_at": func.now()}
+    await _changed(session, job, **values)
+
+
+async def _completed(
+    session: AsyncSession, job: ProcessingJob, message: str, result: dict[str, Any]
+) -> None:
+    if job.status in OPEN:
+        await _changed(
+            session,
+            job,
+            status="completed",
+            progress=1,
+            message=message,
+            result=result,
+            started_at=func.coalesce(ProcessingJob.started_at, func.now()),
+            finished_at=func.now(),
+        )
+
+
+async def extracted(session: AsyncSession, event: AudioExtracted) -> None:
+    """The sound is there."""
+    if not await first_time(session, event):
+        return
+    job = await _job_of(session, event)
+    if job is None:
+        return
+    await session.execute(
+        insert(AudioFile)
+        .values(
+            id=event.audio_id,
+            video_id=event.video_id,
+            user_id=event.user_id,
+            sample_rate=event.sample_rate,
+            channels=event.channels,
+            duration_seconds=event.duration_s,
+            storage_path=event.audio_key,
+        )
+        .on_conflict_do_nothing()
+    )
+    await _completed(
+        session,
+        job,
+        f"{event.duration_s:.1f} s of sound",
+        {"audio_id": str(event.audio_id), "duration_seconds": event.duration_s},
+    )
+
+
+async def heard(session: AsyncSession, event: EventsDetected) -> None:
+    """The hits are there."""
+    if not await first_time(session, event):
+        return
+    job = await _job_of(session, event)
+    if job is not None:
+        tempo = f" at {event.tempo_bpm:.0f} bpm" if event.tempo_bpm else ""
+        await _completed(
+            session,
+            job,
+            f"{event.hit_count} hits{tempo}",
+            {
+                "audio_id": str(event.audio_id),
+                "hit_count": event.hit_count,
+                "beat_count": event.beat_count,
+                "tempo_bpm": event.tempo_bpm,
+                "model_version": event.model_version,
+            },
+        )
+
+
+async def written(session: AsyncSession, event: NotationCreated) -> None:
+    """The score is there."""
+    if not await first_time(session, event) or event.job_id is None:
+        return
+    job = await session.get(ProcessingJob, event.job_id, with_for_update=True)
+    if job is not None:
+        await _completed(
+            session,
+            job,
+            f"{event.bar_count} bars, {event.note_count} notes",
+            {
+                "notation_id": str(event.notation_id),
+                "tempo": event.tempo,
+                "time_signature": event.time_signature,
+                "bar_count": event.bar_count,
+                "note_count": event.note_count,
+            },
+        )
+
+
+async def unwritten(session: AsyncSession, event: NotationDeleted) -> None:
+    """A score was deleted: jobs that led to it lead there no more."""
+    if not await first_time(session, event):
+        return
+    rows = await session.scalars(
+        select(ProcessingJob)
+        .where(
+            ProcessingJob.video_id == event.video_id,
+            ProcessingJob.result["notation_id"].astext == str(event.notation_id),
+        )
+        .with_for_update()
+    )
+    for job in rows:
+        await _changed(session, job, result={}, message="The score was deleted.")
+
+
+async def failed(session: AsyncSession, event: WorkFailed) -> None:
+    """A step ended without a result; the steps that waited for it are skipped."""
+    if not await first_time(session, event):
+        return
+    job = await _job_of(session, event)
+    if job is None or job.status not in OPEN:
+        return
+    await _changed(
+        session,
+        job,
+        status="failed",
+        error_code=event.code,
+        error_message=event.message,
+        retryable=event.retryable,
+        finished_at=func.now(),
+    )
+    for later in await _run_of(session, job):
+        if later.status in OPEN:
+            await _changed(
+                session,
+                later,
+                status="cancelled",
+                error_code=SKIPPED,
+                error_message=f"Skipped: the step before it ({job.job_type}) failed.",
+                finished_at=func.now(),
+            )
