@@ -30,7 +30,7 @@ _TOMS: Final = {
 }
 # Ring in seconds, lowest Hz, level.
 _METALS: Final = {
-    DrumPiece.HAT_CLOSED: (0.035, 7000.0, 0.16),
+    DrumPiece.HAT_CLOSED: (0.045, 6500.0, 0.22),
     DrumPiece.HAT_PEDAL: (0.05, 4500.0, 0.08),
     DrumPiece.HAT_HALF_OPEN: (0.2, 6000.0, 0.18),
     DrumPiece.HAT_OPEN: (0.45, 5500.0, 0.2),
@@ -78,6 +78,9 @@ def stroke(
         sound = _ride(rng, _RIDES[piece])
     else:
         sound = {DrumPiece.KICK: _kick, DrumPiece.CROSS_STICK: _cross_stick}.get(piece, _crash)(rng)
+    # What still rings at the end fades, or it would end in a click.
+    fade = len(sound) // 4
+    sound[-fade:] *= np.linspace(1, 0, fade)
     return (sound * np.float32(force**1.6)).astype(np.float32)
 
 

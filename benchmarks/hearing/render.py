@@ -243,6 +243,8 @@ class Studio:
             gains_db[:2] -= rng.uniform(5, 20)
         curve = np.interp(np.log(np.maximum(hz, 20)), knots, gains_db)
         spectrum *= 10 ** (curve / 20)
+        if rng.random() < 0.07:  # a codec's or a low sample rate's edge
+            spectrum[hz > rng.uniform(7000, 15_000)] = 0
         out = np.fft.irfft(spectrum, len(samples))
         if rng.random() < 0.4:  # a phone's or a mix's limiter
             drive = rng.uniform(1, 4) / max(float(np.abs(out).max()), 1e-6)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
 import obstore
@@ -139,7 +139,7 @@ class Storage:
             found.extend(str(meta["path"]) for meta in batch if meta["last_modified"] < limit)
         return found
 
-    def open_reader(self, key: str) -> IO[bytes]:
+    def open_reader(self, key: str) -> BinaryIO:
         """A blocking, seekable reader that fetches ranges, for libraries that want a file."""
         return obstore.open_reader(self._store, key, buffer_size=CHUNK_BYTES)  # type: ignore[return-value]
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter, Gauge, Histogram
-from sqlalchemy import Index, func, or_, select, text, update
+from sqlalchemy import Index, delete, false, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -88,6 +88,14 @@ class Refused(Exception):
         self.message = message
         self.retryable = retryable
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # It crosses from worker processes; the default forgets keyword arguments.
+        return _refused, (self.code, self.message, self.retryable)
+
+
+def _refused(code: str, message: str, retryable: bool) -> Refused:
+    return Refused(code, message, retryable=retryable)
+
 
 class Cancelled(Exception):
     """The item was cancelled, or its lease went to another worker."""
@@ -102,10 +110,12 @@ async def submit(
     user_id: UUID,
     params: dict[str, Any],
     dedupe_key: str,
+    revive: bool = True,
 ) -> tuple[WorkItem, bool]:
     """Queue work, unless equal work is queued, running or done; the item, and whether it is new.
 
-    An item of the same id that failed or was cancelled is queued again.
+    An item of the same id that failed or was cancelled is queued again, unless `revive` is
+    False: a pipeline's next step must not undo its cancellation.
     """
     values = {
         "kind": kind,
@@ -138,7 +148,7 @@ async def submit(
         .on_conflict_do_update(
             index_elements=[WorkItem.id],
             set_=values,
-            where=WorkItem.state.in_(["failed", "cancelled"]),
+            where=WorkItem.state.in_(["failed", "cancelled"]) if revive else false(),
         )
         .returning(WorkItem)
         .execution_options(populate_existing=True)
@@ -150,15 +160,45 @@ async def submit(
     return item, True
 
 
-async def cancel(session: AsyncSession, job_id: UUID) -> bool:
-    """Stop the item, running or not; whether there was something to stop."""
-    stopped = await session.execute(
-        update(WorkItem)
-        .where(WorkItem.id == job_id, WorkItem.state.in_(["queued", "running"]))
-        .values(state="cancelled", finished_at=func.now())
-        .returning(WorkItem.id)
+async def cancel(
+    session: AsyncSession, *, job_id: UUID, kind: str, video_id: UUID, user_id: UUID
+) -> None:
+    """Stop the item, running or not. One that has not come yet is kept as cancelled, since the
+    event that would bring it may be on its way."""
+    await session.execute(
+        insert(WorkItem)
+        .values(
+            id=job_id,
+            kind=kind,
+            video_id=video_id,
+            user_id=user_id,
+            params={},
+            dedupe_key=f"cancelled/{job_id}",
+            state="cancelled",
+            finished_at=func.now(),
+        )
+        .on_conflict_do_update(
+            index_elements=[WorkItem.id],
+            set_={"state": "cancelled", "finished_at": func.now()},
+            where=WorkItem.state.in_(["queued", "running"]),
+        )
     )
-    return stopped.first() is not None
+
+
+async def was_cancelled(session: AsyncSession, job_id: UUID) -> bool:
+    """Whether the job was cancelled, before or after it came."""
+    state = await session.scalar(select(WorkItem.state).where(WorkItem.id == job_id))
+    return state == "cancelled"
+
+
+async def forget(session: AsyncSession, job_id: UUID) -> None:
+    """The job is wanted again, or its video is gone."""
+    await session.execute(delete(WorkItem).where(WorkItem.id == job_id))
+
+
+async def forget_video(session: AsyncSession, video_id: UUID) -> None:
+    """Remove all work on a video; workers that hold some notice within a heartbeat."""
+    await session.execute(delete(WorkItem).where(WorkItem.video_id == video_id))
 
 
 @dataclass

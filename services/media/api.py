@@ -33,6 +33,7 @@ from libs.common.eventual import eventually
 from libs.common.idempotency import IdempotencyKey, IdempotentAnswer, fingerprint_of, once
 from libs.common.offload import Offload
 from libs.common.paging import Cursor, Limit, Page
+from libs.common.ranges import byte_range
 from libs.common.steps import JobType
 from libs.common.storage import MissingObject, Storage
 from libs.common.tokens import CurrentCaller
@@ -310,7 +311,7 @@ async def play_video(
     }
     if if_none_match == etag:
         return Response(status_code=304, headers=headers)
-    part = videos.byte_range(range_header, video.size_bytes)
+    part = byte_range(range_header, video.size_bytes)
     try:
         if await storage.size(video.storage_path) != video.size_bytes:
             raise MissingObject(video.storage_path)

@@ -85,10 +85,10 @@ class JobFeed:
                     found = (await session.scalars(rows.order_by(ProcessingJob.revision))).all()
                 for job in found:
                     seen = sent.get(job.id)
-                    if seen is None and after and job.revision <= after:
-                        if job.updated_at < resumed_at - RESUME_OVERLAP:
-                            sent[job.id] = job.revision
-                            continue
+                    known = seen is None and job.revision <= after
+                    if known and job.updated_at < resumed_at - RESUME_OVERLAP:
+                        sent[job.id] = job.revision
+                        continue
                     if seen is None or job.revision > seen:
                         sent[job.id] = job.revision
                         yield job

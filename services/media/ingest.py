@@ -50,7 +50,7 @@ def probe_stored(storage_url: str, key: str, *, progress: Callable[[float], None
     del progress
     reader = Storage.open(storage_url).open_reader(key)
     with contextlib.closing(reader):
-        return probe(reader)  # type: ignore[arg-type]
+        return probe(reader)
 
 
 async def receive(

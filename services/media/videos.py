@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.errors import NotFound, RangeNotSatisfiable
+from libs.common.errors import NotFound
 from libs.common.events import UserDeleted, VideoDeleted
 from libs.common.messaging import announce, first_time
 from libs.common.paging import page_of
@@ -70,40 +68,3 @@ async def remove_all_of(session: AsyncSession, gone: UserDeleted) -> list[str]:
         keys.append(video.storage_path)
         await remove(session, video)
     return keys
-
-
-@dataclass(frozen=True, slots=True)
-class ByteRange:
-    """Part of a file: first byte, count, and size of the whole."""
-
-    start: int
-    length: int
-    size: int
-
-    @property
-    def header(self) -> str:
-        """The value of Content-Range."""
-        return f"bytes {self.start}-{self.start + self.length - 1}/{self.size}"
-
-
-def byte_range(header: str | None, size: int) -> ByteRange | None:
-    """The one range that a `Range` header asks for (RFC 9110, 14.2); None means the whole file:
-    no header, another unit, several ranges, or a malformed one, all of which may be ignored."""
-    match = re.fullmatch(r"bytes=(\d{0,19})-(\d{0,19})", (header or "").strip())
-    if match is None or match[0] == "bytes=-":
-        return None
-    first, last = match[1], match[2]
-    if not first:
-        start, end = max(size - int(last), 0), size - 1
-        unsatisfiable = int(last) == 0 or size == 0
-    else:
-        start = int(first)
-        end = min(int(last), size - 1) if last else size - 1
-        if last and int(last) < start:
-            return None
-        unsatisfiable = start >= size
-    if unsatisfiable:
-        raise RangeNotSatisfiable(
-            f"The file has {size} bytes.", headers={"Content-Range": f"bytes */{size}"}
-        )
-    return ByteRange(start, end - start + 1, size)

@@ -42,7 +42,7 @@ __all__ = [
 
 SUBSCRIBERS: dict[type[Event], tuple[str, ...]] = {
     UserRegistered: (),
-    UserDeleted: ("media", "audio", "notation"),
+    UserDeleted: ("media", "notation"),
     VideoUploaded: ("audio", "notation"),
     VideoDeleted: ("audio", "notation"),
     JobRequested: ("audio", "notation"),

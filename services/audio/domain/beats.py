@@ -50,6 +50,8 @@ _KICKS: Final = frozenset({DrumPiece.KICK})
 _SNARES: Final = frozenset({DrumPiece.SNARE, DrumPiece.CROSS_STICK, DrumPiece.RIMSHOT})
 _CRASHES: Final = frozenset({DrumPiece.CRASH, DrumPiece.CRASH_2, DrumPiece.SPLASH, DrumPiece.CHINA})
 
+_OPENING: Final = 0.05
+
 # How welcome kick, snare and crash are on each beat of a bar.
 _BARS: Final[dict[int, Values]] = {
     4: np.array([[1.0, -0.3, 0.45, -0.3], [-0.9, 1.0, -0.6, 1.0], [1.6, -0.5, 0.0, -0.5]]).T,
@@ -96,8 +98,7 @@ def find_beats(
         bpm = 60 * RATE / lag
         prior = -0.5 * (np.log2(bpm / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2
         support = _support(times_s, hits)
-        grid = _on_grid(times_s, hits)
-        score = prior + 1.6 * fit + support + float(overall[lag]) + 1.5 * grid
+        score = prior + 1.6 * fit + support + float(overall[lag])
         scored.append((score, lag, times_s, meter, phase))
     if not scored:
         return NO_PULSE
@@ -271,22 +272,6 @@ def _support(times_s: Values, hits: Sequence[Hit]) -> float:
     return 0.5 * share(every) + 0.5 * share(drums)
 
 
-def _on_grid(times_s: Values, hits: Sequence[Hit]) -> float:
-    """Share of hits on the beats' quarters, or (worth less) thirds.
-
-    A period of a beat and a half repeats as well as the beat itself in many grooves, but leaves
-    sixteenths on sixths of it.
-    """
-    onsets_s = np.array([hit.onset_s for hit in hits])
-    onsets_s = onsets_s[(onsets_s >= times_s[0]) & (onsets_s < times_s[-1])]
-    if not len(onsets_s):
-        return 0.0
-    place = np.interp(onsets_s, times_s, np.arange(len(times_s)))
-    quarters = np.abs(place * 4 - np.round(place * 4)) < 0.2
-    thirds = np.abs(place * 3 - np.round(place * 3)) < 0.15
-    return float(np.maximum(quarters, 0.8 * thirds).mean())
-
-
 def _struck(times_s: Values, hits: Sequence[Hit], pieces: frozenset[DrumPiece]) -> Values:
     """How hard the pieces are struck on each beat, 0 to 1."""
     near_s = min(0.07, 0.14 * float(np.median(np.diff(times_s))))
@@ -307,13 +292,17 @@ def _bars(times_s: Values, hits: Sequence[Hit]) -> tuple[int, int, float]:
     )
     total = float(strokes[:, :2].sum()) + 1e-6
     alike = _alike(strokes)
+    near_s = 0.25 * float(np.median(np.diff(times_s)))
+    opening = int(np.searchsorted(times_s, hits[0].onset_s - near_s))
     found = []
     for meter in METERS:
         for phase in range(meter):
             welcome = _BARS[meter][(np.arange(len(times_s)) - phase) % meter]
             fit = float((welcome * strokes).sum()) / total
             # Four is what nearly all is in; three has to repeat clearly better.
-            score = fit + 1.2 * alike[meter] - (0.25 if meter == 3 else 0.0) - 0.01 * phase
+            score = fit + 1.2 * alike[meter] - (0.25 if meter == 3 else 0.0)
+            # Where one and three are played alike, most begin on one.
+            score += _OPENING if (opening - phase) % meter == 0 else 0.0
             found.append((score, meter, phase, fit))
     _, meter, phase, fit = max(found)
     return meter, phase, float(np.clip(fit, -1, 1))

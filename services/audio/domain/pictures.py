@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +106,8 @@ def spectrogram_png(
     return out.getvalue()
 
 
-def _around(file: object, centre_s: float) -> NDArray[np.float32]:
+def _around(file: Any, centre_s: float) -> NDArray[np.float32]:
     """A window's samples, mixed down, silence beyond the ends."""
-    import soundfile
-
-    assert isinstance(file, soundfile.SoundFile)
     first = round(centre_s * file.samplerate) - _WINDOW_SAMPLES // 2
     begin = min(max(0, first), file.frames)
     file.seek(begin)

@@ -117,9 +117,7 @@ class FileForm:
             if not await self._feed():
                 break
         if not self._file_seen:
-            raise BadForm(
-                f"There is no file in the form: its field must be named `{self.file_field}`."
-            )
+            raise BadForm(f"There is no file in the form: name its field `{self.file_field}`.")
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The file's bytes; BadForm when the body ends inside it."""

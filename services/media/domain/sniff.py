@@ -10,7 +10,7 @@ _EBML: Final = b"\x1a\x45\xdf\xa3"
 _MPEG_TS_PACKET: Final = 188
 
 
-def media_type(head: bytes) -> str | None:
+def media_type(head: bytes) -> str | None:  # noqa: PLR0912 - one branch per format
     """The media type of an audio or video file that begins with `head`, or None.
 
     Signatures: ISO/IEC 14496-12 (`ftyp` and the older QuickTime atoms), RFC 9559 (EBML),

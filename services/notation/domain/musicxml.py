@@ -222,13 +222,14 @@ def _voice(measure: etree._Element, bar: Bar, voice: Voice, kit: Kit, divisions:
         ordered = sorted(event.notes, key=lambda note: kit.entries[note.piece].height)
         _words(measure, ordered, kit)
         _graces(measure, ordered, kit, voice.number, stem)
+        shown: set[Articulation] = set()
         for place, note in enumerate(ordered):
             _struck(measure, event, note, kit, voice.number, divisions, stem, in_chord=place > 0)
             element = measure[-1]
             if not place:
                 for level, beam in enumerate(beams[index], start=1):
                     _add(element, "beam", beam, number=str(level))
-            _marks(element, event, note, kit, brackets if not place else None)
+            _marks(element, event, note, kit, brackets if not place else None, shown)
 
 
 def _bracketed(voice: Voice, beams: list[tuple[str, ...]]) -> set[Fraction]:
@@ -327,8 +328,12 @@ def _marks(
     note: Note,
     kit: Kit,
     brackets: set[Fraction] | None,
+    shown: set[Articulation],
 ) -> None:
-    """What hangs on a note: tuplet (on a chord's first), slur from its graces, strokes' signs."""
+    """What hangs on a note: tuplet (on a chord's first), slur from its graces, strokes' signs.
+
+    `shown` is what the chord shows already: a second accent above the first says no more.
+    """
     notations = _notations(element)
     if note.graces:
         _add(notations, "slur", type="stop", number="1")
@@ -336,7 +341,12 @@ def _marks(
         _add(_add(notations, "ornaments"), "tremolo", "3", type="single")
     if kit.entries[note.piece].mark == "open-string":
         _add(_add(notations, "technical"), "open-string", placement="above")
-    signs = [_ARTICULATIONS[mark] for mark in note.articulations if mark in _ARTICULATIONS]
+    signs = [
+        _ARTICULATIONS[mark]
+        for mark in note.articulations
+        if mark in _ARTICULATIONS and mark not in shown
+    ]
+    shown.update(note.articulations)
     if signs:
         articulations = _add(notations, "articulations")
         for sign in signs:

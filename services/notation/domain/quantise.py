@@ -288,7 +288,11 @@ _ON_DOWNBEAT: Final[Mapping[DrumPiece, float]] = {
     DrumPiece.CRASH_2: 2.0,
     DrumPiece.SNARE: -1.0,
 }
-_ON_BACKBEAT: Final[Mapping[DrumPiece, float]] = {DrumPiece.SNARE: 2.0, DrumPiece.HAT_PEDAL: 1.0}
+_ON_BACKBEAT: Final[Mapping[DrumPiece, float]] = {
+    DrumPiece.SNARE: 3.0,
+    DrumPiece.HAT_PEDAL: 1.0,
+    DrumPiece.KICK: -1.0,
+}
 
 
 def _even_pulse(hits: Sequence[Hit], tempo_bpm: float | None, meter: Meter) -> _Pulse:

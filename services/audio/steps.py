@@ -1,0 +1,424 @@
+"""Which steps are to be done, for whom: from events and routes to work, and from results to
+events."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common import work
+from libs.common.database import SessionMaker
+from libs.common.errors import Invalid, NotFound
+from libs.common.events import (
+    AudioExtracted,
+    AudioWorkAccepted,
+    AudioWorkFailed,
+    AudioWorkStarted,
+    EventsDetected,
+    JobCancelled,
+    JobRequested,
+    VideoDeleted,
+    VideoUploaded,
+)
+from libs.common.messaging import announce, first_time
+from libs.common.steps import ExtractionOptions, HearingOptions, JobType, read_options, step_id
+from libs.common.storage import Storage
+from libs.common.work import Refused, WorkItem
+from services.audio.domain.hear import hearers
+from services.audio.models import AudioAnalysis, Sound, Source
+from services.audio.settings import AudioSettings
+
+EXTRACTION = "extraction"
+HEARING = "hearing"
+MINE = (JobType.EXTRACTION, JobType.ONSET, JobType.CLASSIFICATION)
+
+Jobs = dict[str, UUID]
+
+
+class Announcer:
+    """Tells media how audio's work goes."""
+
+    def started(self, session: AsyncSession, item: WorkItem) -> None:
+        """A worker has it."""
+        announce(
+            session,
+            AudioWorkStarted(
+                video_id=item.video_id,
+                user_id=item.user_id,
+                job_id=item.id,
+                job_type=item.params["job_type"],
+            ),
+        )
+
+    def failed(self, session: AsyncSession, item: WorkItem, refusal: Refused) -> None:
+        """It ended without a result."""
+        announce(
+            session,
+            AudioWorkFailed(
+                video_id=item.video_id,
+                user_id=item.user_id,
+                job_id=item.id,
+                job_type=item.params["job_type"],
+                code=refusal.code,
+                message=refusal.message,
+                retryable=refusal.retryable,
+            ),
+        )
+
+
+def hearing_options(settings: AudioSettings, options: HearingOptions) -> HearingOptions:
+    """With the model filled in; Invalid for one that is not there."""
+    model = options.model or settings.model
+    if model not in hearers():
+        raise Invalid(
+            f"There is no model {model!r}; there are {', '.join(hearers())}.",
+            code="unknown-model",
+            field="body.model",
+        )
+    return options.model_copy(update={"model": model})
+
+
+async def submit_extraction(
+    session: AsyncSession,
+    source: Source,
+    options: ExtractionOptions,
+    *,
+    job_id: UUID,
+    jobs: Jobs,
+    dedupe: str = "",
+    revive: bool = True,
+) -> tuple[WorkItem, bool]:
+    """Queue the extraction of a video's sound."""
+    chosen = options.chosen()
+    audio_id = step_id(source.video_id, EXTRACTION, sorted(chosen.items()))
+    return await work.submit(
+        session,
+        job_id=job_id,
+        kind=EXTRACTION,
+        video_id=source.video_id,
+        user_id=source.user_id,
+        params={
+            "job_type": EXTRACTION,
+            "audio_id": str(audio_id),
+            "storage_key": source.storage_key,
+            "title": title_of(source.filename),
+            "options": chosen,
+            "jobs": {step: str(i) for step, i in jobs.items()},
+        },
+        dedupe_key=f"{audio_id}{dedupe}",
+        revive=revive,
+    )
+
+
+async def submit_hearing(
+    session: AsyncSession,
+    sound: Sound,
+    options: HearingOptions,
+    *,
+    job_id: UUID,
+    job_type: str,
+    jobs: Jobs,
+    dedupe: str = "",
+    revive: bool = True,
+) -> tuple[WorkItem, bool]:
+    """Queue the hearing of a sound."""
+    chosen = options.chosen()
+    analysis_id = step_id(sound.id, HEARING, sorted(chosen.items()))
+    return await work.submit(
+        session,
+        job_id=job_id,
+        kind=HEARING,
+        video_id=sound.video_id,
+        user_id=sound.user_id,
+        params={
+            "job_type": job_type,
+            "audio_id": str(sound.id),
+            "audio_key": sound.audio_key,
+            "analysis_id": str(analysis_id),
+            "title": sound.title,
+            "options": chosen,
+            "jobs": {step: str(i) for step, i in jobs.items()},
+        },
+        dedupe_key=f"{analysis_id}/{job_type}{dedupe}",
+        revive=revive,
+    )
+
+
+def title_of(filename: str) -> str:
+    """A title for a score from a file's name."""
+    stem = filename.rpartition(".")[0] or filename
+    return " ".join(stem.replace("_", " ").split())
+
+
+def jobs_of(params: dict[str, Any]) -> Jobs:
+    """The pipeline's jobs, out of a work item."""
+    return {step: UUID(i) for step, i in params["jobs"].items()}
+
+
+def tell_extracted(session: AsyncSession, sound: Sound, job_id: UUID, jobs: Jobs) -> None:
+    """The sound is there."""
+    announce(
+        session,
+        AudioExtracted(
+            video_id=sound.video_id,
+            user_id=sound.user_id,
+            job_id=job_id,
+            job_type=EXTRACTION,
+            audio_id=sound.id,
+            audio_key=sound.audio_key,
+            sample_rate=sound.sample_rate,
+            channels=sound.channels,
+            duration_s=sound.duration_s,
+            title=sound.title,
+            jobs=jobs,
+        ),
+    )
+
+
+def tell_heard(
+    session: AsyncSession,
+    sound: Sound,
+    analysis: AudioAnalysis,
+    *,
+    job_id: UUID,
+    job_type: str,
+    jobs: Jobs,
+) -> None:
+    """The hits are there."""
+    announce(
+        session,
+        EventsDetected(
+            video_id=sound.video_id,
+            user_id=sound.user_id,
+            job_id=job_id,
+            job_type=job_type,
+            audio_id=sound.id,
+            hits_key=analysis.hits_key,
+            hit_count=analysis.hit_count,
+            beat_count=analysis.beat_count,
+            duration_s=sound.duration_s,
+            tempo_bpm=analysis.tempo_bpm,
+            model_version=analysis.model_version,
+            title=sound.title,
+            jobs=jobs,
+        ),
+    )
+
+
+async def live_source(session: AsyncSession, video_id: UUID) -> Source | None:
+    """The video, unless it is unknown or gone."""
+    source = await session.get(Source, video_id)
+    return source if source is not None and source.deleted_at is None else None
+
+
+async def uploaded(session: AsyncSession, event: VideoUploaded) -> None:
+    """Keep who owns the video; begin the pipeline when it is to run."""
+    if not await first_time(session, event):
+        return
+    await session.execute(
+        insert(Source)
+        .values(
+            video_id=event.video_id,
+            user_id=event.user_id,
+            storage_key=event.storage_key,
+            filename=event.filename,
+        )
+        .on_conflict_do_nothing()
+    )
+    source = await live_source(session, event.video_id)
+    if source is not None and EXTRACTION in event.jobs:
+        await submit_extraction(
+            session,
+            source,
+            ExtractionOptions(),
+            job_id=event.jobs[EXTRACTION],
+            jobs=event.jobs,
+            revive=False,
+        )
+
+
+async def extracted(session: AsyncSession, event: AudioExtracted, settings: AudioSettings) -> None:
+    """The pipeline goes on to hearing."""
+    if not await first_time(session, event, consumer="audio"):
+        return
+    sound = await session.get(Sound, event.audio_id)
+    if sound is not None and JobType.ONSET in event.jobs:
+        job_id = event.jobs[JobType.ONSET]
+        # The pipeline's job is done under its own id, also when equal work was asked for at the
+        # route before it.
+        for dedupe in ("", f"/{job_id}"):
+            item, _ = await submit_hearing(
+                session,
+                sound,
+                hearing_options(settings, HearingOptions()),
+                job_id=job_id,
+                job_type=JobType.ONSET,
+                jobs=event.jobs,
+                dedupe=dedupe,
+                revive=False,
+            )
+            if item.id == job_id:
+                break
+
+
+async def requested(session: AsyncSession, event: JobRequested, settings: AudioSettings) -> None:
+    """A step is asked for, for the first time or again."""
+    if event.job_type not in MINE or not await first_time(session, event):
+        return
+    try:
+        await _begin(session, event, settings)
+    except (Refused, Invalid) as error:
+        announce(
+            session,
+            AudioWorkFailed(
+                video_id=event.video_id,
+                user_id=event.user_id,
+                job_id=event.job_id,
+                job_type=event.job_type,
+                code=error.code,
+                message=str(error),
+            ),
+        )
+
+
+async def _begin(session: AsyncSession, event: JobRequested, settings: AudioSettings) -> None:
+    job_type = JobType(event.job_type)
+    chosen = read_options(job_type, event.options, "options")
+    later = {step: i for step, i in event.jobs.items() if step != job_type}
+    # Equal work that is done answers at once, under this job's name; otherwise it is done, even
+    # when equal work is under way, so that each job ends on its own.
+    dedupe = f"/{event.job_id}"
+    if job_type is JobType.EXTRACTION:
+        source = await live_source(session, event.video_id)
+        if source is None:
+            return
+        options = ExtractionOptions.model_validate(chosen)
+        sound = await session.get(
+            Sound, step_id(source.video_id, EXTRACTION, sorted(chosen.items()))
+        )
+        if sound is not None:
+            tell_extracted(session, sound, event.job_id, later)
+        else:
+            await submit_extraction(
+                session, source, options, job_id=event.job_id, jobs=later, dedupe=dedupe
+            )
+        return
+    sound = await session.scalar(
+        select(Sound)
+        .where(Sound.video_id == event.video_id)
+        .order_by(Sound.created_at.desc())
+        .limit(1)
+    )
+    if sound is None:
+        raise Refused(
+            "audio-not-extracted",
+            "The video's sound has not been extracted yet. Do the extraction first.",
+            retryable=True,
+        )
+    hearing = hearing_options(settings, HearingOptions.model_validate(chosen))
+    analysis = await session.get(
+        AudioAnalysis, step_id(sound.id, HEARING, sorted(hearing.chosen().items()))
+    )
+    if analysis is not None:
+        tell_heard(session, sound, analysis, job_id=event.job_id, job_type=job_type, jobs=later)
+        return
+    await submit_hearing(
+        session,
+        sound,
+        hearing,
+        job_id=event.job_id,
+        job_type=job_type,
+        jobs=later,
+        dedupe=dedupe,
+    )
+
+
+async def cancelled(session: AsyncSession, event: JobCancelled) -> None:
+    """The step is no longer wanted."""
+    if event.job_type in MINE and await first_time(session, event):
+        await work.cancel(
+            session,
+            job_id=event.job_id,
+            kind=EXTRACTION if event.job_type == EXTRACTION else HEARING,
+            video_id=event.video_id,
+            user_id=event.user_id,
+        )
+
+
+async def deleted(sessions: SessionMaker, storage: Storage, event: VideoDeleted) -> None:
+    """Forget the video: rows first, then files, and only then is the event done with, so that a
+    crash in between repeats what is left."""
+    async with sessions.begin() as session:
+        await session.execute(
+            insert(Source)
+            .values(
+                video_id=event.video_id,
+                user_id=event.user_id,
+                storage_key="",
+                filename="",
+                deleted_at=func.now(),
+            )
+            .on_conflict_do_update(
+                index_elements=[Source.video_id],
+                set_={"deleted_at": func.now(), "filename": "", "storage_key": ""},
+            )
+        )
+        await work.forget_video(session, event.video_id)
+        await session.execute(delete(Sound).where(Sound.video_id == event.video_id))
+    for folder in ("audio", "hits", "derived"):
+        await storage.delete_all(f"{folder}/{event.video_id}")
+    async with sessions.begin() as session:
+        await first_time(session, event)
+
+
+async def accept(session: AsyncSession, item: WorkItem, is_new: bool) -> None:
+    """Tell media of a step that was asked for here."""
+    if is_new:
+        announce(
+            session,
+            AudioWorkAccepted(
+                video_id=item.video_id,
+                user_id=item.user_id,
+                job_id=item.id,
+                job_type=item.params["job_type"],
+                options=item.params["options"],
+            ),
+        )
+
+
+async def own_sound(session: AsyncSession, user_id: UUID, audio_id: UUID) -> Sound | None:
+    """One's own extracted sound."""
+    sound = await session.get(Sound, audio_id)
+    return sound if sound is not None and sound.user_id == user_id else None
+
+
+async def get_sound(session: AsyncSession, user_id: UUID, audio_id: UUID) -> Sound:
+    """One's own extracted sound, or NotFound."""
+    sound = await own_sound(session, user_id, audio_id)
+    if sound is None:
+        raise NotFound(
+            "There is no such audio file. GET /media/audio-files/ lists yours.",
+            code="audio-not-found",
+        )
+    return sound
+
+
+async def latest_analysis(session: AsyncSession, sound: Sound) -> AudioAnalysis:
+    """What was heard last, or NotFound."""
+    analysis = await session.scalar(
+        select(AudioAnalysis)
+        .where(AudioAnalysis.audio_file_id == sound.id)
+        .order_by(AudioAnalysis.created_at.desc())
+        .limit(1)
+    )
+    if analysis is None:
+        raise NotFound(
+            "Nothing has been heard in this sound yet. Ask with POST /audio/detect-onsets/"
+            f"{sound.id}, or wait for its job.",
+            code="not-analysed",
+        )
+    return analysis

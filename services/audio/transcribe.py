@@ -1,0 +1,253 @@
+"""The work itself: sound out of a video, hits out of sound."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import delete, func
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.events import AudioWorkProgressed
+from libs.common.messaging.event import Message
+from libs.common.messaging.transport import Transport
+from libs.common.offload import Offload, Stopped, TookTooLong
+from libs.common.performance import Performance
+from libs.common.storage import MissingObject, Storage
+from libs.common.work import Cancelled, Control, Finish, Handler, Refused, WorkItem
+from services.audio import steps
+from services.audio.domain.decode import Extracted, extract_audio
+from services.audio.domain.errors import HearingError
+from services.audio.domain.hear import hear_performance
+from services.audio.models import AudioAnalysis, DrumEvent, Sound
+from services.audio.settings import AudioSettings
+
+ResultT = TypeVar("ResultT")
+
+PROGRESS_EVERY_S = 0.25
+ROWS_AT_ONCE = 2_000
+
+
+def extract_stored(
+    storage_url: str,
+    key: str,
+    target: Path,
+    options: dict[str, Any],
+    max_duration_s: float,
+    *,
+    progress: Callable[[float], None],
+) -> Extracted:
+    """In the worker process: a stored video's sound into a local FLAC."""
+    with Storage.open(storage_url).open_reader(key) as reader:
+        return _answering(
+            lambda: extract_audio(
+                reader,
+                target,
+                sample_rate=options["sample_rate"],
+                channels=options["channels"],
+                max_duration_s=max_duration_s,
+                progress=progress,
+            )
+        )
+
+
+def hear_local(
+    path: Path, options: dict[str, Any], *, progress: Callable[[float], None]
+) -> Performance:
+    """In the worker process: a local FLAC's hits and beats."""
+    return _answering(
+        lambda: hear_performance(
+            path, progress, model=options["model"], sensitivity=options["sensitivity"]
+        )
+    )
+
+
+def _answering(do: Callable[[], ResultT]) -> ResultT:
+    """What the recording is at fault for is an answer, not an error."""
+    try:
+        return do()
+    except HearingError as error:
+        raise Refused(error.code, str(error)) from error
+
+
+class Transcriber:
+    """Does audio's work, one child process per work slot."""
+
+    def __init__(self, settings: AudioSettings, storage: Storage, transport: Transport) -> None:
+        self.settings = settings
+        self.storage = storage
+        self.transport = transport
+        self.idle: list[Offload] = [Offload() for _ in range(max(settings.workers, 1))]
+
+    def handlers(self) -> dict[str, Handler]:
+        """By kind of work."""
+        return {steps.EXTRACTION: self.extract, steps.HEARING: self.hear}
+
+    def close(self) -> None:
+        """End the child processes."""
+        for offload in self.idle:
+            offload.kill()
+
+    async def _in_child(
+        self,
+        item: WorkItem,
+        control: Control,
+        message: str,
+        function: Callable[..., ResultT],
+        *args: Any,
+    ) -> ResultT:
+        """Run in a child, with progress told on the way and cancellation heeded."""
+        loop = asyncio.get_running_loop()
+        told_at_s = 0.0
+        telling: set[asyncio.Task[None]] = set()
+
+        def on_progress(fraction: float) -> None:
+            nonlocal told_at_s
+            if loop.time() - told_at_s < PROGRESS_EVERY_S:
+                return
+            told_at_s = loop.time()
+            event = AudioWorkProgressed(
+                video_id=item.video_id,
+                user_id=item.user_id,
+                job_id=item.id,
+                job_type=item.params["job_type"],
+                fraction=fraction,
+                message=message,
+            )
+            task = asyncio.create_task(self.transport.publish_transient(Message.of(event)))
+            telling.add(task)
+            task.add_done_callback(telling.discard)
+
+        offload = self.idle.pop()
+        try:
+            return await offload.run(
+                function,
+                *args,
+                on_progress=on_progress,
+                stop=control.cancelled,
+                timeout_s=self.settings.time_limit_s,
+            )
+        except Stopped as error:
+            raise Cancelled from error
+        except TookTooLong as error:
+            raise Refused(
+                "took-too-long",
+                "This recording took longer than the time limit. Cut it into shorter parts.",
+            ) from error
+        finally:
+            self.idle.append(offload)
+
+    async def extract(self, item: WorkItem, control: Control) -> Finish:
+        """The video's sound into storage."""
+        audio_id = UUID(item.params["audio_id"])
+        audio_key = f"audio/{item.video_id}/{audio_id}.flac"
+        with tempfile.TemporaryDirectory(prefix="backbeat-") as folder:
+            target = Path(folder) / "sound.flac"
+            try:
+                found = await self._in_child(
+                    item,
+                    control,
+                    "Extracting the sound",
+                    extract_stored,
+                    self.settings.storage_url,
+                    item.params["storage_key"],
+                    target,
+                    item.params["options"],
+                    self.settings.max_duration_s,
+                )
+            except FileNotFoundError as error:
+                raise MissingObject(item.params["storage_key"]) from error
+            control.discard.append(lambda: self.storage.delete(audio_key))
+            await self.storage.write_file(audio_key, target)
+
+        async def finish(session: AsyncSession) -> None:
+            sound = await session.merge(
+                Sound(
+                    id=audio_id,
+                    video_id=item.video_id,
+                    user_id=item.user_id,
+                    title=item.params["title"],
+                    audio_key=audio_key,
+                    options=item.params["options"],
+                    sample_rate=found.sample_rate,
+                    channels=found.channels,
+                    duration_s=found.duration_s,
+                    peak=found.peak,
+                    decode_errors=found.decode_errors,
+                )
+            )
+            steps.tell_extracted(session, sound, item.id, steps.jobs_of(item.params))
+
+        return finish
+
+    async def hear(self, item: WorkItem, control: Control) -> Finish:
+        """The sound's hits and beats into storage and into rows."""
+        audio_id = UUID(item.params["audio_id"])
+        analysis_id = UUID(item.params["analysis_id"])
+        hits_key = f"hits/{item.video_id}/{analysis_id}.json"
+        with tempfile.TemporaryDirectory(prefix="backbeat-") as folder:
+            path = Path(folder) / "sound.flac"
+            await self.storage.fetch(item.params["audio_key"], path)
+            heard = await self._in_child(
+                item,
+                control,
+                "Listening for the drums",
+                hear_local,
+                path,
+                item.params["options"],
+            )
+        control.discard.append(lambda: self.storage.delete(hits_key))
+        await self.storage.write(hits_key, heard.to_json())
+
+        async def finish(session: AsyncSession) -> None:
+            sound = await session.get(Sound, audio_id)
+            if sound is None:
+                raise Cancelled
+            await session.execute(delete(AudioAnalysis).where(AudioAnalysis.id == analysis_id))
+            analysis = AudioAnalysis(
+                id=analysis_id,
+                audio_file_id=audio_id,
+                video_id=item.video_id,
+                options=item.params["options"],
+                model_version=heard.model_version,
+                hits_key=hits_key,
+                hit_count=len(heard.hits),
+                beat_count=len(heard.beats),
+                tempo_bpm=heard.tempo_bpm,
+                tempo_confidence=heard.tempo_confidence,
+                created_at=func.now(),
+            )
+            session.add(analysis)
+            await session.flush()
+            for start in range(0, len(heard.hits), ROWS_AT_ONCE):
+                await session.execute(
+                    insert(DrumEvent),
+                    [
+                        {
+                            "analysis_id": analysis_id,
+                            "audio_file_id": audio_id,
+                            "name": hit.id,
+                            "time_seconds": hit.onset_s,
+                            "instrument": hit.piece.value,
+                            "velocity": hit.velocity,
+                            "confidence": hit.confidence,
+                            "model_version": heard.model_version,
+                        }
+                        for hit in heard.hits[start : start + ROWS_AT_ONCE]
+                    ],
+                )
+            steps.tell_heard(
+                session,
+                sound,
+                analysis,
+                job_id=item.id,
+                job_type=item.params["job_type"],
+                jobs=steps.jobs_of(item.params),
+            )
+
+        return finish
