@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from libs.common.database import SessionMaker, is_reachable, make_engine, make_sessions
+from libs.common.database import (
+    SessionMaker,
+    install_database_handlers,
+    is_reachable,
+    make_engine,
+    make_sessions,
+)
 from libs.common.events import DURABLE, TRANSIENT
 from libs.common.messaging.consumers import Consumers
 from libs.common.messaging.relay import Relay
@@ -48,7 +54,8 @@ class Backend:
         )
 
     def attach(self, app: FastAPI) -> None:
-        """What routes find on `request.app.state`."""
+        """What routes find on `request.app.state`, and what a database's refusal becomes."""
+        install_database_handlers(app)
         app.state.sessions = self.sessions
         app.state.storage = self.storage
         app.state.transport = self.transport
@@ -90,6 +97,7 @@ class Backend:
                 "broker": self.transport.ready,
                 "storage": self.storage.ready,
             },
+            consumers=consumers,
             on_close=closing,
         )
 

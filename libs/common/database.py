@@ -6,14 +6,19 @@ code serves one shared database (embedded) and one per service (a cluster).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from fastapi import Request
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from sqlalchemy import DateTime, MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -21,6 +26,10 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase
+
+from libs.common.errors import Invalid, Unavailable
+
+log = logging.getLogger(__name__)
 
 SessionMaker = async_sessionmaker[AsyncSession]
 
@@ -38,6 +47,10 @@ COLUMN_TYPES: dict[Any, Any] = {
     list[Any]: JSONB,
 }
 """For a Base's `type_annotation_map`: times carry their zone, documents are jsonb."""
+
+
+DATABASE_AWAY = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What a database that restarts raises: while connecting, asyncpg's own errors come through."""
 
 
 class CommonBase(DeclarativeBase):
@@ -71,6 +84,8 @@ def make_engine(
         max_overflow=max_overflow,
         pool_pre_ping=True,
         pool_timeout=15,
+        # Parameters are people's data: they must not reach the log with an error.
+        hide_parameters=True,
         connect_args={
             "timeout": 10,
             "command_timeout": 60,
@@ -99,6 +114,43 @@ async def is_reachable(engine: AsyncEngine) -> bool:
     async with engine.connect() as connection:
         found = await connection.scalar(text("SELECT to_regclass('alembic_version')"))
     return found is not None
+
+
+def _fits_no_column(error: DBAPIError) -> bool:
+    """PostgreSQL's text takes no NUL, UTF-8 no lone surrogate, an integer column no huge number."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state == "22000":  # asyncpg's own, before anything is sent
+        return any(words in str(error.orig) for words in ("out of", "can't encode"))
+    return state in ("22003", "22021", "22P05")
+
+
+def _is_away(error: DBAPIError) -> bool:
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state.startswith(("08", "53", "57P"))
+
+
+def install_database_handlers(app: FastAPI) -> None:
+    """What the database refuses in the input is a 422, a database that is away a 503; the rest
+    stays a 500."""
+    away = Unavailable(
+        "The database does not answer. Try again in a moment.", headers={"Retry-After": "2"}
+    )
+
+    async def on_database(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, DBAPIError):
+            if _fits_no_column(error):
+                log.info("input fits no column", exc_info=error)
+                return Invalid(
+                    "A text or number in the request cannot be stored: it holds a NUL character "
+                    "or half a character, or it is far too large."
+                ).response(request)
+            if not _is_away(error):
+                raise error
+        log.warning("database away", exc_info=error)
+        return away.response(request)
+
+    for kind in (DBAPIError, PoolTimeout, ConnectionError):
+        app.add_exception_handler(kind, on_database)
 
 
 def new_id() -> UUID:

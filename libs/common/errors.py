@@ -185,10 +185,22 @@ def problem_response(
         errors=errors,
         request_id=getattr(request.state, "request_id", None),
     )
-    content = document.model_dump(exclude_none=True) | dict(extra or {})
+    content = sendable(document.model_dump(exclude_none=True) | dict(extra or {}))
     return JSONResponse(
         content, status_code=status, media_type=PROBLEM_JSON, headers=dict(headers or {})
     )
+
+
+def sendable(value: Any) -> Any:
+    """Without the lone surrogates that JSON can name and UTF-8 cannot carry: a problem repeats
+    parts of the input."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {sendable(key): sendable(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [sendable(part) for part in value]
+    return value
 
 
 async def send_problem(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
@@ -230,6 +242,25 @@ def install_problem_handlers(app: FastAPI) -> None:
         shown = "; ".join(f"{e.field}: {e.message}" for e in errors[:5])
         return problem_response(request, 422, "invalid", f"The input is not valid. {shown}", errors)
 
+    async def on_fault(request: Request, error: Exception) -> JSONResponse:
+        del error  # the server logs it with its traceback
+        detail = "Something went wrong on our side. Try again; if it stays, report the request id."
+        return problem_response(request, 500, "internal-error", detail)
+
+    app.add_exception_handler(Exception, on_fault)
+
+    async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
+        # Starlette raises it again after this answer, and the server logs it.
+        request_id = getattr(request.state, "request_id", None)
+        return problem_response(
+            request,
+            500,
+            "internal-error",
+            "Something went wrong on our side. Try again; if it stays, report the request's id.",
+            headers={"X-Request-Id": request_id} if request_id else None,
+        )
+
+    app.add_exception_handler(Exception, on_unexpected)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_validation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from libs.common.database import async_url
+from libs.common.database import NAMING, async_url
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ("auth", "media", "audio", "notation")
@@ -28,8 +29,17 @@ def config_for(service: str) -> Config:
 
 
 async def migrate(url: str, service: str, revision: str = "head") -> None:
-    """Bring the schema of `service` to `revision`, creating it first where it is missing.
+    """Bring the schema of `service` up to `revision`, creating it first where it is missing.
     Two at once take turns."""
+    await _with_alembic(url, service, lambda config: command.upgrade(config, revision))
+
+
+async def downgrade(url: str, service: str, revision: str = "base") -> None:
+    """Take the schema of `service` back to `revision`. What the left tables held is lost."""
+    await _with_alembic(url, service, lambda config: command.downgrade(config, revision))
+
+
+async def _with_alembic(url: str, service: str, do: Callable[[Config], None]) -> None:
     engine = create_async_engine(async_url(url))
     try:
         async with engine.begin() as connection:
@@ -39,14 +49,24 @@ async def migrate(url: str, service: str, revision: str = "head") -> None:
             await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
             await connection.execute(text(f'SET LOCAL search_path TO "{service}"'))
 
-            def upgrade(sync: Connection) -> None:
+            def run(sync: Connection) -> None:
                 config = config_for(service)
                 config.attributes["connection"] = sync
-                command.upgrade(config, revision)
+                do(config)
 
-            await connection.run_sync(upgrade)
+            await connection.run_sync(run)
     finally:
         await engine.dispose()
+
+
+def joined(*metadata: MetaData) -> MetaData:
+    """All tables in one, under the naming convention. Given several, Alembic forgets it, and
+    constraints get PostgreSQL's names and not those of the models."""
+    together = MetaData(naming_convention=NAMING)
+    for part in metadata:
+        for table in part.sorted_tables:
+            table.to_metadata(together)
+    return together
 
 
 def run_env(*metadata: MetaData) -> None:
@@ -55,7 +75,7 @@ def run_env(*metadata: MetaData) -> None:
     connection: Connection = context.config.attributes["connection"]
     context.configure(
         connection=connection,
-        target_metadata=list(metadata),
+        target_metadata=joined(*metadata),
         version_table_schema=service,
         compare_type=True,
     )

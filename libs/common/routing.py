@@ -49,6 +49,7 @@ class BodyLimit:
                 await send_problem(scope, receive, send, too_large)
                 return
         came_bytes = 0
+        answered = False
 
         async def bounded() -> Message:
             nonlocal came_bytes
@@ -59,4 +60,17 @@ class BodyLimit:
                     raise too_large
             return message
 
-        await self.app(scope, bounded, send)
+        async def guarded(message: Message) -> None:
+            nonlocal answered
+            if came_bytes > self.max_bytes and not answered:
+                # The framework takes what `bounded` raises for a body that cannot be parsed.
+                raise too_large
+            answered = True
+            await send(message)
+
+        try:
+            await self.app(scope, bounded, guarded)
+        except TooLarge as problem:
+            if problem is not too_large or answered:
+                raise
+            await send_problem(scope, receive, send, problem)

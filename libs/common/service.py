@@ -24,6 +24,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from libs.common.errors import ProblemDocument, install_problem_handlers
+from libs.common.messaging.consumers import Consumers
 from libs.common.routing import BodyLimit, SlashTolerant
 from libs.common.settings import ServiceSettings, SettingsProblem
 from libs.common.telemetry import RequestTelemetry, configure_logging
@@ -43,6 +44,8 @@ class Running:
     settings: ServiceSettings
     background: Sequence[BackgroundTask] = ()
     checks: dict[str, Check] = field(default_factory=dict)
+    consumers: Consumers | None = None
+    """Bound handlers, for whoever runs the transport's consumer loop."""
     on_close: Sequence[Callable[[], Awaitable[None]]] = ()
 
 
@@ -74,8 +77,8 @@ def make_app(
 
     @cache
     def collections() -> frozenset[str]:
-        paths = (getattr(route, "path", "") for route in app.routes)
-        return frozenset(path for path in paths if path.endswith("/") and path != "/")
+        # Included routers keep their routes to themselves; the document lists them all.
+        return frozenset(path for path in app.openapi()["paths"] if path.endswith("/"))
 
     app.add_middleware(SlashTolerant, collections=collections)
     app.add_middleware(RequestTelemetry, service=service)
@@ -178,6 +181,8 @@ async def serving(running: Running, listening: socket.socket) -> AsyncIterator[N
         timeout_keep_alive=75,
         h11_max_incomplete_event_size=64 * 1024,
         server_header=False,
+        # It would believe any local client; the gateway and auth read the header themselves.
+        proxy_headers=False,
     )
     server = _Server(config)
     tasks = [

@@ -62,9 +62,7 @@ def meter(value: str) -> str:
 
 
 TimeSignature = Annotated[str, AfterValidator(meter)]
-Tempo = Annotated[
-    float, Field(ge=20, le=400, allow_inf_nan=False, description="Quarter notes a minute.")
-]
+Tempo = Annotated[float, Field(ge=20, le=400, allow_inf_nan=False, description="Beats a minute.")]
 
 
 class NotationOptions(Options):

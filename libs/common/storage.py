@@ -5,6 +5,7 @@ Keys are ours alone (ids and fixed words), never a user's file name.
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -140,11 +141,41 @@ class Storage:
         return found
 
     def open_reader(self, key: str) -> BinaryIO:
-        """A blocking, seekable reader that fetches ranges, for libraries that want a file."""
-        return obstore.open_reader(self._store, key, buffer_size=CHUNK_BYTES)  # type: ignore[return-value]
+        """A blocking, seekable reader that fetches ranges, for libraries that want a file;
+        MissingObject when there is none."""
+        try:
+            reader = obstore.open_reader(self._store, key, buffer_size=CHUNK_BYTES)
+        except (NotFoundError, FileNotFoundError) as error:
+            raise MissingObject(key) from error
+        return io.BufferedReader(_Stored(reader), CHUNK_BYTES)
 
     async def ready(self) -> bool:
         """Whether the store answers."""
         async for _ in obstore.list(self._store, prefix="readiness", chunk_size=1):
             break
         return True
+
+
+class _Stored(io.RawIOBase):
+    """obstore's reader as the standard library's: it answers with bytes of its own kind, which
+    decoders refuse."""
+
+    def __init__(self, reader: obstore.ReadableFile) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self._reader.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)

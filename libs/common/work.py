@@ -20,11 +20,10 @@ from uuid import UUID, uuid4
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import Index, delete, false, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from libs.common.database import CommonBase, SessionMaker
+from libs.common.database import DATABASE_AWAY, CommonBase, SessionMaker
 
 log = logging.getLogger(__name__)
 
@@ -276,7 +275,7 @@ class Worker:
         while not stopping.is_set():
             try:
                 item = await self._claim(token)
-            except (DBAPIError, OSError, TimeoutError) as error:
+            except DATABASE_AWAY as error:
                 log.warning("no work can be claimed", exc_info=error)
                 item = None
                 await asyncio.sleep(1.0)
@@ -352,8 +351,9 @@ class Worker:
                 async def fail(session: AsyncSession) -> None:
                     self.announcer.failed(session, item, error)
 
-                await self._settle(item, token, fail, state="failed")
                 await self._discard(control)
+                with contextlib.suppress(Cancelled):
+                    await self._settle(item, token, fail, state="failed")
             except Cancelled:
                 outcome = "cancelled"
                 await self._discard(control)
@@ -366,7 +366,7 @@ class Worker:
                 log.error("work failed", extra={"job_id": str(item.id)}, exc_info=error)
                 await self._discard(control)
                 await self._again(item, token)
-        except (DBAPIError, OSError, TimeoutError) as error:
+        except DATABASE_AWAY as error:
             # The database is away: the lease runs out and the item is taken up again.
             outcome = "lost"
             log.warning("work not settled", extra={"job_id": str(item.id)}, exc_info=error)
@@ -392,7 +392,7 @@ class Worker:
                     if kept.first() is None:
                         control.cancelled.set()
                         return
-            except (DBAPIError, OSError, TimeoutError) as error:
+            except DATABASE_AWAY as error:
                 log.warning("heartbeat missed", extra={"job_id": str(item.id)}, exc_info=error)
 
     async def _held(self, session: AsyncSession, item: WorkItem, token: UUID) -> WorkItem | None:
@@ -457,4 +457,8 @@ class Worker:
 
     async def _discard(self, control: Control) -> None:
         for remove in control.discard:
-            await remove()
+            try:
+                await remove()
+            except Exception as error:
+                # Left-over bytes are a smaller harm than a worker that ends.
+                log.warning("a result that does not count was not removed", exc_info=error)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from pydantic import SecretStr
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.messaging.event import utc_now
@@ -70,6 +70,11 @@ async def rotate(session: AsyncSession, secret: SecretStr, algorithm: str) -> Si
     session.add(key)
     await session.flush()
     return key
+
+
+async def forget_all(session: AsyncSession) -> None:
+    """Withdraw every key: no token signed so far verifies any more."""
+    await session.execute(delete(SigningKey))
 
 
 async def signing_key(session: AsyncSession, secret: SecretStr, algorithm: str) -> SigningKey:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from fastapi import FastAPI
 
 from libs.common.backend import Backend
+from libs.common.database import DATABASE_AWAY
 from libs.common.messaging.transport import Transport
 from libs.common.service import Running, make_app
 from libs.common.tokens import TokenVerifier
 from services.auth import accounts, api, keys, tokens
 from services.auth.consumers import consumers
 from services.auth.settings import AuthSettings
+
+log = logging.getLogger(__name__)
 
 PURGE_EVERY_S = 6 * 3600
 
@@ -42,7 +46,11 @@ async def build(settings: AuthSettings, transport: Transport | None = None) -> R
 
     async def purge() -> None:
         while True:
-            await tokens.purge(backend.sessions)
+            try:
+                await tokens.purge(backend.sessions)
+            except DATABASE_AWAY as error:
+                # Tidying must not stop the service; what it missed it finds the next time.
+                log.warning("purge failed", exc_info=error)
             await asyncio.sleep(PURGE_EVERY_S)
 
     return backend.running(make_auth_app(), consumers.bind(), purge)

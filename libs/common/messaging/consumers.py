@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from opentelemetry import trace
 from opentelemetry.propagate import extract
@@ -20,7 +22,7 @@ tracer = trace.get_tracer("backbeat.messaging")
 
 HANDLED = Counter(
     "backbeat_events_handled_total",
-    "Deliveries by outcome: done, retry or dead.",
+    "Deliveries by outcome: done, retry, dead, or lost (transient ones only).",
     ["service", "type", "outcome"],
 )
 HANDLING_S = Histogram("backbeat_event_handling_seconds", "Time in a handler.", ["service", "type"])
@@ -67,6 +69,7 @@ class Consumers:
         self.service = service
         self.handlers: dict[str, tuple[type[Event], Handler]] = {}
         self.resources: Mapping[str, Any] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def on(self, event_type: type[EventT]) -> Callable[[Handler], Handler]:
         """Register the handler of an event: `async def h(event, <resources by name>)`."""
@@ -106,7 +109,17 @@ class Consumers:
         await handler(event, **{name: self.resources[name] for name in wanted})
 
     async def deliver(self, message: Message, attempt: int) -> Outcome:
-        """Handle one delivery; `attempt` counts from 0. Never raises, but for cancellation."""
+        """Handle one delivery; `attempt` counts from 0. Never raises, but for cancellation.
+
+        Deliveries run side by side, those of one subject one after the other as they came: the
+        relay's order would be worth nothing if the second overtook the first here."""
+        turn = self._turns.get(message.subject)
+        if turn is None:
+            turn = self._turns[message.subject] = asyncio.Lock()
+        async with turn:
+            return await self._deliver(message, attempt)
+
+    async def _deliver(self, message: Message, attempt: int) -> Outcome:
         kind, _ = self.handlers[message.type]
         outcome: Outcome
         with (
@@ -145,5 +158,8 @@ class Consumers:
                     exc_info=error,
                 )
         name = {Done: "done", Again: "retry", Dead: "dead"}[type(outcome)]
+        if kind.transient and not isinstance(outcome, Done):
+            # Trying again would bring old progress after new.
+            outcome, name = Done(), "lost"
         HANDLED.labels(self.service, message.type, name).inc()
         return outcome

@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "messaging"
 TRANSIENT = "backbeat_transient"
+FINISH_WITHIN_S = 20.0
+STALE_AFTER_S = 30.0
+"""A job whose worker has not been heard of for so long is given to another."""
+CONCURRENCY = 32
 NOTIFY_LIMIT = 7_900
 """PostgreSQL refuses payloads of 8,000 bytes and more."""
 
@@ -145,7 +149,13 @@ class PostgresTransport:
             connection.add_termination_listener(lambda _c: lost.set())
             await listening.add_listener(TRANSIENT, on_notify)
             running = asyncio.ensure_future(
-                manager.run(dequeue_timeout=timedelta(seconds=5), batch_size=16)
+                manager.run(
+                    dequeue_timeout=timedelta(seconds=5),
+                    batch_size=CONCURRENCY // 2,
+                    # A backlog of thousands must not ask for as many database connections.
+                    max_concurrent_tasks=CONCURRENCY,
+                    heartbeat_timeout=timedelta(seconds=STALE_AFTER_S),
+                )
             )
             waiting = asyncio.ensure_future(lost.wait())
             try:
@@ -156,13 +166,14 @@ class PostgresTransport:
             finally:
                 waiting.cancel()
                 manager.shutdown.set()
-                if lost.is_set():
-                    running.cancel()
-                # On SIGTERM the handlers that run may end.
-                await asyncio.wait({running}, timeout=20)
+                if not lost.is_set():
+                    # On SIGTERM the handlers that run may end.
+                    await asyncio.wait({running}, timeout=FINISH_WITHIN_S)
+                # PgQueuer writes a job that is cut short down as cancelled, which ends it. With
+                # the connection gone it cannot: the job grows stale and another worker has it.
+                connection.terminate()
                 running.cancel()
-                with contextlib.suppress(BaseException):
-                    await running
+                await asyncio.wait({running})
         finally:
             for held in (connection, listening):
                 with contextlib.suppress(Exception):
@@ -171,7 +182,11 @@ class PostgresTransport:
     def _executor(self, mine: Consumers) -> Any:
         async def execute(job: Job) -> None:
             assert job.payload is not None
-            outcome = await mine.deliver(unpack(job.payload), job.attempts)
+            try:
+                message = unpack(job.payload)
+            except (KeyError, TypeError, ValueError) as error:
+                raise Permanent(f"not a message of ours: {error!r}") from error
+            outcome = await mine.deliver(message, job.attempts)
             if isinstance(outcome, Again):
                 delay = timedelta(seconds=outcome.delay_s)
                 raise RetryRequested(delay=delay, reason=outcome.reason)
@@ -201,27 +216,13 @@ class PostgresTransport:
 
     async def dead_letters(self, service: str, limit: int = 100) -> list[DeadLetter]:
         """PgQueuer's held jobs."""
-        letters = []
-        for row in (await self._failed(service))[:limit]:
-            message = unpack(bytes(row["payload"]))
-            letters.append(
-                DeadLetter(
-                    id=str(message.id),
-                    service=service,
-                    type=message.type,
-                    reason=row["reason"] or "",
-                    attempts=row["attempts"],
-                    died_at=row["updated"],
-                    body=message.body.decode(errors="replace"),
-                )
-            )
-        return letters
+        return [dead_letter(service, row) for row in (await self._failed(service))[:limit]]
 
     async def _job_ids(self, service: str, ids: Sequence[str] | None) -> list[JobId]:
         return [
             JobId(row["id"])
             for row in await self._failed(service)
-            if ids is None or str(unpack(bytes(row["payload"])).id) in ids
+            if ids is None or dead_letter(service, row).id in ids
         ]
 
     async def replay(self, service: str, ids: Sequence[str] | None) -> int:
@@ -244,3 +245,22 @@ class PostgresTransport:
         if self._pool is not None:
             await self._pool.close()
             self._pool = None
+
+
+def dead_letter(service: str, row: Mapping[str, Any]) -> DeadLetter:
+    """A held job as an operator reads it."""
+    payload = bytes(row["payload"])
+    try:
+        message = unpack(payload)
+        letter_id, body = str(message.id), message.body
+    except (KeyError, TypeError, ValueError):
+        letter_id, body = f"job-{row['id']}", payload
+    return DeadLetter(
+        id=letter_id,
+        service=service,
+        type=str(row["entrypoint"]).removeprefix(f"{service}:"),
+        reason=row["reason"] or "",
+        attempts=row["attempts"],
+        died_at=row["updated"],
+        body=body.decode(errors="replace"),
+    )

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 EXCHANGE = "backbeat.events"
 PREFETCH = 32
 PUBLISH_TIMEOUT_S = 15.0
+FINISH_WITHIN_S = 20.0
 QUORUM: dict[str, Any] = {"x-queue-type": "quorum"}
 ATTEMPT = "x-backbeat-attempt"
 REASON = "x-backbeat-reason"
@@ -211,10 +212,13 @@ class RabbitTransport:
                         with contextlib.suppress(AMQPError, ChannelInvalidStateError):
                             await queue.cancel(tag)
                 if running:
-                    await asyncio.wait(running, timeout=20)
+                    await asyncio.wait(running, timeout=FINISH_WITHIN_S)
         finally:
             with contextlib.suppress(Exception):
                 await connection.close()
+            for task in running:
+                # Over its time, and not acknowledged: another consumer gets the delivery.
+                task.cancel()
 
     async def ready(self) -> bool:
         """Connected, and the channel is open."""

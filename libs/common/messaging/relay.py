@@ -74,7 +74,7 @@ class Relay:
         """Send up to a batch of waiting events; how many."""
         async with self.sessions.begin() as session:
             locked = await session.scalar(
-                text("SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || ':relay'))")
+                text("SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '/relay'))")
             )
             if not locked:
                 return 0

@@ -55,6 +55,10 @@ class ScoreError(ValueError):
         self.field = field
         self.message = message
 
+    def __reduce__(self) -> tuple[type[ScoreError], tuple[str, str]]:
+        # It crosses from worker processes; the default would pass the joined text alone.
+        return ScoreError, (self.field, self.message)
+
 
 class Articulation(StrEnum):
     """How a note is played. A flam has one grace, a drag two."""

@@ -1,0 +1,395 @@
+"""The `backbeat` command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import queue
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from libs.common.settings import SettingsProblem
+
+console = Console()
+errors = Console(stderr=True)
+
+app = typer.Typer(
+    help="Backbeat: from a drum video to a score you can play.\n\n"
+    "Try [bold]backbeat demo[/bold] first: it renders a short clip, transcribes it and leaves a "
+    "score in ./out. [bold]backbeat transcribe VIDEO -o DIR[/bold] does the same with yours, and "
+    "[bold]backbeat serve[/bold] runs the whole system with its API at http://localhost:8000/docs.",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+admin = typer.Typer(help="For operators: dead letters, keys, roles.", no_args_is_help=True)
+dead_letters = typer.Typer(
+    help="Events that could not be handled. Look, mend the cause, replay.", no_args_is_help=True
+)
+app.add_typer(admin, name="admin")
+admin.add_typer(dead_letters, name="dead-letters")
+
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Where the embedded system keeps its database and files."),
+]
+
+
+@contextlib.contextmanager
+def embedded_server(data: Path | None, port: int) -> Iterator[str]:
+    """The embedded system in a thread of its own; its address. Its log goes to a file."""
+    from backbeat.embedded import default_data_folder, running
+    from libs.common.telemetry import JsonLines
+
+    folder = data or default_data_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / "backbeat.log")
+    handler.setFormatter(JsonLines("backbeat"))
+    logging.basicConfig(level="INFO", handlers=[handler], force=True)
+    started: queue.Queue[str | BaseException] = queue.Queue()
+    stops: list[Callable[[], None]] = []
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with running(folder, "127.0.0.1", port) as system:
+            stops.append(lambda: loop.call_soon_threadsafe(stop.set))
+            started.put(system.url)
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            started.put(error)
+            if not isinstance(error, SettingsProblem):
+                logging.getLogger(__name__).exception("embedded system ended")
+
+    thread = threading.Thread(target=run, name="backbeat")
+    thread.start()
+    try:
+        first = started.get()
+        if isinstance(first, BaseException):
+            raise first
+        yield first
+    finally:
+        for stop in stops:
+            stop()
+        thread.join()
+
+
+def local_credentials(data: Path | None) -> tuple[str, str]:
+    """The account of the command line on its own embedded system."""
+    from backbeat.embedded import default_data_folder
+
+    path = (data or default_data_folder()) / "account.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(
+            json.dumps({"email": "you@backbeat.dev", "password": secrets.token_urlsafe(24)})
+        )
+    kept = json.loads(path.read_text())
+    return kept["email"], kept["password"]
+
+
+def do_transcribe(
+    video: Path,
+    output: Path,
+    data: Path | None,
+    server: str | None,
+    email: str | None,
+    password: str | None,
+) -> None:
+    """Over the public API: of a server, or of the embedded system started for this."""
+    from backbeat.client import ApiProblem, Client
+    from backbeat.transcribe import Failed, transcribe
+
+    with contextlib.ExitStack() as stack:
+        try:
+            if server is None:
+                with console.status("Starting Backbeat …"):
+                    server = stack.enter_context(embedded_server(data, 0))
+                email, password = local_credentials(data)
+            elif email is None or password is None:
+                raise typer.BadParameter("--server needs --email and --password")
+            client = Client(server)
+            stack.callback(client.close)
+            client.sign_in(email, password, register=True)
+            transcribe(client, video, output, console)
+        except (ApiProblem, Failed) as problem:
+            errors.print(f"[red]{problem}[/red]")
+            raise typer.Exit(1) from None
+
+
+@app.command()
+def transcribe(
+    video: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A drum video or recording.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")] = Path(
+        "out"
+    ),
+    data: DataFolder = None,
+    server: Annotated[
+        str | None, typer.Option(help="A running Backbeat; without it one is started.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="Account on that server.")] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar="BACKBEAT_PASSWORD", help="Its password.")
+    ] = None,
+) -> None:
+    """Turn a drum video into MusicXML, MIDI, JSON and a picture of the first page.
+
+    Example: [bold]backbeat transcribe groove.mp4 -o groove/[/bold]
+    """
+    do_transcribe(video, output, data, server, email, password)
+
+
+@app.command()
+def demo(
+    video: Annotated[
+        Path | None, typer.Argument(help="A video of yours; without one a clip is rendered.")
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")] = Path(
+        "out"
+    ),
+    data: DataFolder = None,
+) -> None:
+    """Show the main job from end to end, on a clip rendered for it or on your own video."""
+    if video is None:
+        from backbeat.clip import render_clip
+
+        output.mkdir(parents=True, exist_ok=True)
+        video = output / "demo-groove.mp4"
+        if not video.exists():
+            with console.status("Rendering a clip of a drummer …"):
+                render_clip(video)
+    elif not video.is_file():
+        errors.print(f"[red]There is no file {video}.[/red]")
+        raise typer.Exit(2)
+    do_transcribe(video, output, data, None, None, None)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    data: DataFolder = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
+) -> None:
+    """Run the whole system in one process, with its own database, until Ctrl-C."""
+    from backbeat.embedded import default_data_folder, running
+    from libs.common.service import until_stopped
+    from libs.common.telemetry import configure_logging
+
+    folder = data or default_data_folder()
+    configure_logging("backbeat", log_level)
+
+    async def main() -> None:
+        async with running(folder, host, port) as system:
+            console.print(f"Backbeat is at {system.url} · API at {system.url}/docs")
+            console.print(f"Data in {folder} · the first account to register is the admin · Ctrl-C")
+            await until_stopped()
+            console.print("Finishing what is under way …")
+
+    asyncio.run(main())
+
+
+@app.command()
+def clip(
+    path: Annotated[Path, typer.Argument(help="Where to write the MP4.")],
+    bars: Annotated[int, typer.Option(min=1, max=500)] = 8,
+    tempo: Annotated[float, typer.Option(min=40, max=240, help="Beats a minute.")] = 100.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same clip.")] = 1,
+) -> None:
+    """Render a drum clip with picture and sound, to try things on."""
+    from backbeat.clip import render_clip
+
+    with console.status("Rendering …"):
+        played = render_clip(path, seed, bars, tempo)
+    console.print(f"{path}: {len(played.hits)} hits in {played.duration_s:.1f} s")
+
+
+@app.command()
+def migrate(
+    database_url: Annotated[
+        str, typer.Option(envvar="DATABASE_URL", help="postgresql://user:pass@host/database")
+    ],
+    service: Annotated[
+        list[str] | None, typer.Option(help="Only this one (repeat for more); without: all.")
+    ] = None,
+    revision: Annotated[str, typer.Option(help="Up to this revision.")] = "head",
+) -> None:
+    """Create or upgrade the services' database schemas."""
+    from libs.common.migrate import BACKENDS
+    from libs.common.migrate import migrate as migrate_one
+
+    for name in service or BACKENDS:
+        if name not in BACKENDS:
+            raise typer.BadParameter(f"no service {name!r}; there are {', '.join(BACKENDS)}")
+        asyncio.run(migrate_one(database_url, name, revision))
+        console.print(f"{name}: at {revision}")
+
+
+@app.command()
+def openapi() -> None:
+    """Print the public API's OpenAPI document (docs/openapi.json is kept equal to it)."""
+    sys.stdout.write(json.dumps(openapi_document(), indent=1, sort_keys=True) + "\n")
+
+
+def openapi_document() -> dict[str, Any]:
+    """All services' routes in one document, as the gateway serves it."""
+    from services.audio.wiring import make_audio_app
+    from services.auth.wiring import make_auth_app
+    from services.gateway.domain.openapi import merge
+    from services.media.wiring import make_media_app
+    from services.notation.wiring import make_notation_app
+
+    return merge(
+        {
+            "auth": make_auth_app().openapi(),
+            "media": make_media_app().openapi(),
+            "audio": make_audio_app().openapi(),
+            "notation": make_notation_app().openapi(),
+        }
+    )
+
+
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the events between services."""
+    from libs.common.asyncapi import asyncapi_document
+
+    sys.stdout.write(json.dumps(asyncapi_document(), indent=1, sort_keys=True) + "\n")
+
+
+BrokerUrl = Annotated[
+    str, typer.Option(envvar="BROKER_URL", help="amqp://…, or the embedded database's URL.")
+]
+Ids = Annotated[list[str] | None, typer.Argument(help="Message ids; without: all.")]
+
+
+@dead_letters.command("list")
+def list_dead(service: str, broker_url: BrokerUrl) -> None:
+    """Show a service's dead letters, with the reason that each died of."""
+    from libs.common.backend import open_transport
+
+    async def main() -> list[Any]:
+        transport = open_transport(broker_url)
+        try:
+            return await transport.dead_letters(service)
+        finally:
+            await transport.close()
+
+    table = Table("id", "type", "tries", "died", "reason")
+    for letter in asyncio.run(main()):
+        table.add_row(
+            letter.id, letter.type, str(letter.attempts), str(letter.died_at or ""), letter.reason
+        )
+    console.print(table)
+
+
+def settle(service: str, broker_url: str, ids: list[str] | None, how: str) -> None:
+    """Replay or drop."""
+    from libs.common.backend import open_transport
+
+    async def main() -> int:
+        transport = open_transport(broker_url)
+        try:
+            return int(await getattr(transport, how)(service, ids or None))
+        finally:
+            await transport.close()
+
+    console.print(f"{asyncio.run(main())} messages: {how}")
+
+
+@dead_letters.command("replay")
+def replay_dead(service: str, broker_url: BrokerUrl, ids: Ids = None) -> None:
+    """Deliver dead letters again; what was handled before is not handled twice."""
+    settle(service, broker_url, ids, "replay")
+
+
+@dead_letters.command("drop")
+def drop_dead(
+    service: str,
+    broker_url: BrokerUrl,
+    ids: Ids = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Throw dead letters away for good."""
+    if not yes:
+        typer.confirm("Throw them away for good?", abort=True)
+    settle(service, broker_url, ids, "drop")
+
+
+@admin.command("rotate-keys")
+def rotate_keys(
+    forget: Annotated[
+        bool,
+        typer.Option("--forget", help="Withdraw the old keys at once: everybody signs in again."),
+    ] = False,
+) -> None:
+    """Sign tokens with a new key from now on. Needs auth's settings (AUTH_…)."""
+    from libs.common.database import make_engine, make_sessions
+    from libs.common.settings import load
+    from services.auth import keys
+    from services.auth.settings import AuthSettings
+
+    settings = load(AuthSettings)
+
+    async def main() -> str:
+        engine = make_engine(settings.database_url, "auth")
+        async with make_sessions(engine).begin() as session:
+            if forget:
+                await keys.forget_all(session)
+            key = await keys.rotate(session, settings.secret_key, settings.algorithm)
+            kid = key.kid
+        await engine.dispose()
+        return kid
+
+    console.print(f"Tokens are signed with key {asyncio.run(main())} within a minute.")
+
+
+@admin.command("make-admin")
+def make_admin(email: str) -> None:
+    """Give an account the admin role. Needs auth's settings (AUTH_…)."""
+    from libs.common.database import make_engine, make_sessions
+    from libs.common.settings import load
+    from services.auth import accounts
+    from services.auth.settings import AuthSettings
+
+    settings = load(AuthSettings)
+
+    async def main() -> bool:
+        engine = make_engine(settings.database_url, "auth")
+        async with make_sessions(engine).begin() as session:
+            user = await accounts.find_by_email(session, email)
+            if user is not None:
+                await accounts.assign_role(session, user.id, "admin")
+        await engine.dispose()
+        return user is not None
+
+    if not asyncio.run(main()):
+        errors.print(f"[red]There is no account {email}.[/red]")
+        raise typer.Exit(1)
+    console.print(f"{email} is an admin from its next sign-in on.")
+
+
+def main() -> None:
+    """Entry point; settings that are missing end with a sentence."""
+    try:
+        app()
+    except SettingsProblem as problem:
+        errors.print(f"[red]{problem}[/red]")
+        raise SystemExit(2) from None

@@ -1,0 +1,90 @@
+"""Notation's tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, MetaData, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from libs.common.database import COLUMN_TYPES, NAMING
+
+
+class Base(DeclarativeBase):
+    """Notation's own tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = COLUMN_TYPES
+
+
+class KnownVideo(Base):
+    """Whose a video is. Deleted ones stay as a mark, since events may overtake each other."""
+
+    __tablename__ = "known_videos"
+
+    video_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    deleted_at: Mapped[datetime | None]
+
+
+class Heard(Base):
+    """The hits that audio found in a video; the newest counts."""
+
+    __tablename__ = "heard"
+    __table_args__ = (Index("ix_heard_video_id_created_at", "video_id", "created_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The event's."""
+    video_id: Mapped[UUID]
+    user_id: Mapped[UUID]
+    audio_id: Mapped[UUID]
+    hits_key: Mapped[str]
+    title: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Notation(Base):
+    """A score. `notation_json` is its document (format `backbeat-score/1`)."""
+
+    __tablename__ = "notations"
+    __table_args__ = (
+        Index("ix_notations_user_id_created_at_id", "user_id", "created_at", "id"),
+        Index("ix_notations_video_id", "video_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    video_id: Mapped[UUID | None]
+    user_id: Mapped[UUID]
+    title: Mapped[str]
+    tempo: Mapped[int | None]
+    """Quarter notes a minute at the start, rounded."""
+    time_signature: Mapped[str | None]
+    bar_count: Mapped[int]
+    note_count: Mapped[int]
+    options: Mapped[dict[str, Any]]
+    """How it was written from the hits."""
+    version: Mapped[int]
+    # Megabytes for a long recording; lists do without.
+    notation_json: Mapped[dict[str, Any]] = mapped_column(JSONB, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class NotationVersion(Base):
+    """A score as it once was, or is."""
+
+    __tablename__ = "notation_versions"
+
+    notation_id: Mapped[UUID] = mapped_column(
+        ForeignKey("notations.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    notation_json: Mapped[dict[str, Any]] = mapped_column(JSONB, deferred=True)
+    changed_by: Mapped[UUID]
+    change: Mapped[str]
+    """What was done, in words."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

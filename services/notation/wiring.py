@@ -1,0 +1,29 @@
+"""How notation is put together, for its own process and for the embedded system."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from libs.common.backend import Backend
+from libs.common.messaging.transport import Transport
+from libs.common.service import Running, make_app
+from services.notation import api
+from services.notation.consumers import consumers
+from services.notation.scores import Scribe
+from services.notation.settings import NotationSettings
+
+
+def make_notation_app() -> FastAPI:
+    """The app with its routes, not yet attached to anything."""
+    app = make_app("notation", "Backbeat: scores")
+    app.include_router(api.router)
+    return app
+
+
+async def build(settings: NotationSettings, transport: Transport | None = None) -> Running:
+    """Notation, ready to serve."""
+    backend = Backend.open("notation", settings, transport)
+    app = make_notation_app()
+    app.state.scribe = scribe = Scribe(settings)
+    bound = consumers.bind(sessions=backend.sessions, storage=backend.storage, scribe=scribe)
+    return backend.running(app, bound, on_close=(scribe.close,))
