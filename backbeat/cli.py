@@ -57,7 +57,7 @@ def embedded_server(data: Path | None, port: int) -> Iterator[str]:
     handler.setFormatter(JsonLines("backbeat"))
     logging.basicConfig(level="INFO", handlers=[handler], force=True)
     started: queue.Queue[str | BaseException] = queue.Queue()
-    stops: list[Callable[[], None]] = []
+    stops: list[Callable[[], object]] = []
 
     async def main() -> None:
         stop = asyncio.Event()

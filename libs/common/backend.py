@@ -48,7 +48,7 @@ class Backend:
             engine=engine,
             sessions=make_sessions(engine),
             storage=Storage.open(settings.storage_url),
-            transport=transport or open_transport(settings.broker_url),
+            transport=transport or open_transport(settings.broker_url, settings.broker_prefix),
             verifier=TokenVerifier.from_url(settings.jwks_url),
             owns_transport=transport is None,
         )
@@ -102,12 +102,12 @@ class Backend:
         )
 
 
-def open_transport(url: str) -> Transport:
+def open_transport(url: str, prefix: str = "") -> Transport:
     """RabbitMQ for amqp://, PgQueuer for postgresql://."""
     if url.startswith(("amqp://", "amqps://")):
         from libs.common.messaging.rabbit import RabbitTransport
 
-        return RabbitTransport(url, DURABLE, TRANSIENT)
+        return RabbitTransport(url, DURABLE, TRANSIENT, prefix=prefix)
     from libs.common.messaging.postgres import PostgresTransport
 
     return PostgresTransport(url, DURABLE)

@@ -1,8 +1,13 @@
-"""Alembic, once per service schema. `backbeat migrate` and the embedded start call `migrate`."""
+"""Alembic, once per service schema. `backbeat migrate` and the embedded start call `migrate`;
+`python -m libs.common.migrate auth` upgrades one schema, at AUTH_DATABASE_URL.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -46,7 +51,13 @@ async def _with_alembic(url: str, service: str, do: Callable[[Config], None]) ->
             await connection.execute(
                 text("SELECT pg_advisory_xact_lock(hashtext('backbeat:migrate'))")
             )
-            await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{service}"'))
+            # Looked for first: IF NOT EXISTS asks for the right to create schemas even where
+            # there is nothing to create, and a service's own role need not have it.
+            there = await connection.scalar(
+                text("SELECT 1 FROM pg_namespace WHERE nspname = :name"), {"name": service}
+            )
+            if not there:
+                await connection.execute(text(f'CREATE SCHEMA "{service}"'))
             await connection.execute(text(f'SET LOCAL search_path TO "{service}"'))
 
             def run(sync: Connection) -> None:
@@ -133,6 +144,7 @@ def create_common_tables() -> None:
         sa.Column("user_id", sa.Uuid, nullable=False),
         sa.Column("params", JSONB, nullable=False),
         sa.Column("dedupe_key", sa.String, nullable=False),
+        sa.Column("generation", sa.Integer, nullable=False, server_default="1"),
         sa.Column("state", sa.String, nullable=False, server_default="queued"),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
         sa.Column("not_before", moment, nullable=False, server_default=now),
@@ -163,3 +175,22 @@ def drop_common_tables() -> None:
     """The reverse."""
     for table in ("work", "idempotent_answers", "inbox", "outbox"):
         alembic_op.drop_table(table)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """One service's schema, as its container does before the service starts."""
+    if len(arguments) != 1 or arguments[0] not in BACKENDS:
+        sys.stderr.write(f"usage: python -m libs.common.migrate {{{','.join(BACKENDS)}}}\n")
+        return 2
+    (service,) = arguments
+    name = f"{service.upper()}_DATABASE_URL"
+    url = os.environ.get(name)
+    if not url:
+        sys.stderr.write(f"{name} is missing (postgresql://user:pass@host/database).\n")
+        return 2
+    asyncio.run(migrate(url, service))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -46,7 +45,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, UUID]:
         if moment.tzinfo is None:
             raise ValueError("no zone")
         return moment, UUID(row_id)
-    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Invalid(
             "The cursor is not one that a page gave out.", field="query.cursor"
         ) from error

@@ -70,7 +70,7 @@ class BodyLimit:
 
         try:
             await self.app(scope, bounded, guarded)
-        except TooLarge as problem:
-            if problem is not too_large or answered:
+        except Exception:
+            if came_bytes <= self.max_bytes or answered:
                 raise
-            await send_problem(scope, receive, send, problem)
+            await send_problem(scope, receive, send, too_large)

@@ -26,7 +26,8 @@ def strong_secret(value: SecretStr) -> SecretStr:
         raise ValueError(f"is too weak; make one with: {HOW_TO_MAKE_A_SECRET}")
     counts = Counter(text)
     entropy_bits = -sum(n * math.log2(n / len(text)) for n in counts.values())
-    if entropy_bits < 80:
+    period = (text + text).find(text, 1)
+    if entropy_bits * period / len(text) < 80:
         raise ValueError(f"is too regular; make one with: {HOW_TO_MAKE_A_SECRET}")
     return value
 
@@ -52,6 +53,9 @@ class BackendSettings(ServiceSettings):
     broker_url: str = Field(
         description="RabbitMQ, as amqp://user:pass@host/vhost; or the database's URL for the "
         "embedded transport."
+    )
+    broker_prefix: str = Field(
+        "", description="Before every queue's name, to keep systems on one RabbitMQ apart."
     )
     storage_url: str = Field(description="A folder, or s3://bucket/prefix?endpoint=https://…")
     jwks_url: str = Field(description="Where auth publishes its keys: http://auth:8000/auth/jwks.")

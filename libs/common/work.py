@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter, Gauge, Histogram
-from sqlalchemy import Index, delete, false, func, or_, select, text, update
+from sqlalchemy import Index, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -66,6 +66,9 @@ class WorkItem(CommonBase):
     params: Mapped[dict[str, Any]]
     dedupe_key: Mapped[str]
     """Equal for equal work: asked for twice, it is done once."""
+    generation: Mapped[int] = mapped_column(server_default="1")
+    """How often the job was asked for. Events may overtake each other: a cancellation only
+    reaches its own generation and those before, and only a later one revives."""
     state: Mapped[str] = mapped_column(server_default="queued")
     """queued, running, done, failed or cancelled."""
     attempts: Mapped[int] = mapped_column(server_default="0")
@@ -109,12 +112,11 @@ async def submit(
     user_id: UUID,
     params: dict[str, Any],
     dedupe_key: str,
-    revive: bool = True,
+    generation: int = 1,
 ) -> tuple[WorkItem, bool]:
     """Queue work, unless equal work is queued, running or done; the item, and whether it is new.
 
-    An item of the same id that failed or was cancelled is queued again, unless `revive` is
-    False: a pipeline's next step must not undo its cancellation.
+    An item of the same id stays as it is, cancelled or not, unless this is a later generation.
     """
     values = {
         "kind": kind,
@@ -122,6 +124,7 @@ async def submit(
         "user_id": user_id,
         "params": params,
         "dedupe_key": dedupe_key,
+        "generation": generation,
         "state": "queued",
         "attempts": 0,
         "not_before": func.now(),
@@ -147,7 +150,7 @@ async def submit(
         .on_conflict_do_update(
             index_elements=[WorkItem.id],
             set_=values,
-            where=WorkItem.state.in_(["failed", "cancelled"]) if revive else false(),
+            where=WorkItem.generation < generation,
         )
         .returning(WorkItem)
         .execution_options(populate_existing=True)
@@ -160,7 +163,13 @@ async def submit(
 
 
 async def cancel(
-    session: AsyncSession, *, job_id: UUID, kind: str, video_id: UUID, user_id: UUID
+    session: AsyncSession,
+    *,
+    job_id: UUID,
+    kind: str,
+    video_id: UUID,
+    user_id: UUID,
+    generation: int = 1,
 ) -> None:
     """Stop the item, running or not. One that has not come yet is kept as cancelled, since the
     event that would bring it may be on its way."""
@@ -173,26 +182,33 @@ async def cancel(
             user_id=user_id,
             params={},
             dedupe_key=f"cancelled/{job_id}",
+            generation=generation,
             state="cancelled",
             finished_at=func.now(),
         )
         .on_conflict_do_update(
             index_elements=[WorkItem.id],
-            set_={"state": "cancelled", "finished_at": func.now()},
-            where=WorkItem.state.in_(["queued", "running"]),
+            set_={
+                "state": "cancelled",
+                "generation": generation,
+                "finished_at": func.now(),
+            },
+            where=(WorkItem.generation <= generation)
+            & WorkItem.state.in_(["queued", "running", "cancelled"]),
         )
     )
 
 
-async def was_cancelled(session: AsyncSession, job_id: UUID) -> bool:
-    """Whether the job was cancelled, before or after it came."""
-    state = await session.scalar(select(WorkItem.state).where(WorkItem.id == job_id))
-    return state == "cancelled"
-
-
-async def forget(session: AsyncSession, job_id: UUID) -> None:
-    """The job is wanted again, or its video is gone."""
-    await session.execute(delete(WorkItem).where(WorkItem.id == job_id))
+async def was_cancelled(session: AsyncSession, job_id: UUID, generation: int) -> bool:
+    """Whether this generation of the job was cancelled, before or after it came."""
+    found = await session.scalar(
+        select(WorkItem.id).where(
+            WorkItem.id == job_id,
+            WorkItem.state == "cancelled",
+            WorkItem.generation >= generation,
+        )
+    )
+    return found is not None
 
 
 async def forget_video(session: AsyncSession, video_id: UUID) -> None:

@@ -51,6 +51,7 @@ class Announcer:
                 user_id=item.user_id,
                 job_id=item.id,
                 job_type=item.params["job_type"],
+                generation=item.generation,
             ),
         )
 
@@ -63,6 +64,7 @@ class Announcer:
                 user_id=item.user_id,
                 job_id=item.id,
                 job_type=item.params["job_type"],
+                generation=item.generation,
                 code=refusal.code,
                 message=refusal.message,
                 retryable=refusal.retryable,
@@ -90,7 +92,7 @@ async def submit_extraction(
     job_id: UUID,
     jobs: Jobs,
     dedupe: str = "",
-    revive: bool = True,
+    generation: int = 1,
 ) -> tuple[WorkItem, bool]:
     """Queue the extraction of a video's sound."""
     chosen = options.chosen()
@@ -110,7 +112,7 @@ async def submit_extraction(
             "jobs": {step: str(i) for step, i in jobs.items()},
         },
         dedupe_key=f"{audio_id}{dedupe}",
-        revive=revive,
+        generation=generation,
     )
 
 
@@ -123,7 +125,7 @@ async def submit_hearing(
     job_type: str,
     jobs: Jobs,
     dedupe: str = "",
-    revive: bool = True,
+    generation: int = 1,
 ) -> tuple[WorkItem, bool]:
     """Queue the hearing of a sound."""
     chosen = options.chosen()
@@ -144,7 +146,7 @@ async def submit_hearing(
             "jobs": {step: str(i) for step, i in jobs.items()},
         },
         dedupe_key=f"{analysis_id}/{job_type}{dedupe}",
-        revive=revive,
+        generation=generation,
     )
 
 
@@ -159,7 +161,9 @@ def jobs_of(params: dict[str, Any]) -> Jobs:
     return {step: UUID(i) for step, i in params["jobs"].items()}
 
 
-def tell_extracted(session: AsyncSession, sound: Sound, job_id: UUID, jobs: Jobs) -> None:
+def tell_extracted(
+    session: AsyncSession, sound: Sound, *, job_id: UUID, generation: int, jobs: Jobs
+) -> None:
     """The sound is there."""
     announce(
         session,
@@ -168,6 +172,7 @@ def tell_extracted(session: AsyncSession, sound: Sound, job_id: UUID, jobs: Jobs
             user_id=sound.user_id,
             job_id=job_id,
             job_type=EXTRACTION,
+            generation=generation,
             audio_id=sound.id,
             audio_key=sound.audio_key,
             sample_rate=sound.sample_rate,
@@ -186,6 +191,7 @@ def tell_heard(
     *,
     job_id: UUID,
     job_type: str,
+    generation: int,
     jobs: Jobs,
 ) -> None:
     """The hits are there."""
@@ -196,6 +202,7 @@ def tell_heard(
             user_id=sound.user_id,
             job_id=job_id,
             job_type=job_type,
+            generation=generation,
             audio_id=sound.id,
             hits_key=analysis.hits_key,
             hit_count=analysis.hit_count,
@@ -237,7 +244,6 @@ async def uploaded(session: AsyncSession, event: VideoUploaded) -> None:
             ExtractionOptions(),
             job_id=event.jobs[EXTRACTION],
             jobs=event.jobs,
-            revive=False,
         )
 
 
@@ -259,7 +265,7 @@ async def extracted(session: AsyncSession, event: AudioExtracted, settings: Audi
                 job_type=JobType.ONSET,
                 jobs=event.jobs,
                 dedupe=dedupe,
-                revive=False,
+                generation=event.generation,
             )
             if item.id == job_id:
                 break
@@ -279,6 +285,7 @@ async def requested(session: AsyncSession, event: JobRequested, settings: AudioS
                 user_id=event.user_id,
                 job_id=event.job_id,
                 job_type=event.job_type,
+                generation=event.generation,
                 code=error.code,
                 message=str(error),
             ),
@@ -301,10 +308,18 @@ async def _begin(session: AsyncSession, event: JobRequested, settings: AudioSett
             Sound, step_id(source.video_id, EXTRACTION, sorted(chosen.items()))
         )
         if sound is not None:
-            tell_extracted(session, sound, event.job_id, later)
+            tell_extracted(
+                session, sound, job_id=event.job_id, generation=event.generation, jobs=later
+            )
         else:
             await submit_extraction(
-                session, source, options, job_id=event.job_id, jobs=later, dedupe=dedupe
+                session,
+                source,
+                options,
+                job_id=event.job_id,
+                jobs=later,
+                dedupe=dedupe,
+                generation=event.generation,
             )
         return
     sound = await session.scalar(
@@ -324,7 +339,15 @@ async def _begin(session: AsyncSession, event: JobRequested, settings: AudioSett
         AudioAnalysis, step_id(sound.id, HEARING, sorted(hearing.chosen().items()))
     )
     if analysis is not None:
-        tell_heard(session, sound, analysis, job_id=event.job_id, job_type=job_type, jobs=later)
+        tell_heard(
+            session,
+            sound,
+            analysis,
+            job_id=event.job_id,
+            job_type=job_type,
+            generation=event.generation,
+            jobs=later,
+        )
         return
     await submit_hearing(
         session,
@@ -334,6 +357,7 @@ async def _begin(session: AsyncSession, event: JobRequested, settings: AudioSett
         job_type=job_type,
         jobs=later,
         dedupe=dedupe,
+        generation=event.generation,
     )
 
 
@@ -346,6 +370,7 @@ async def cancelled(session: AsyncSession, event: JobCancelled) -> None:
             kind=EXTRACTION if event.job_type == EXTRACTION else HEARING,
             video_id=event.video_id,
             user_id=event.user_id,
+            generation=event.generation,
         )
 
 

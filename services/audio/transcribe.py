@@ -116,6 +116,7 @@ class Transcriber:
                 user_id=item.user_id,
                 job_id=item.id,
                 job_type=item.params["job_type"],
+                generation=item.generation,
                 fraction=fraction,
                 message=message,
             )
@@ -181,7 +182,13 @@ class Transcriber:
                     decode_errors=found.decode_errors,
                 )
             )
-            steps.tell_extracted(session, sound, item.id, steps.jobs_of(item.params))
+            steps.tell_extracted(
+                session,
+                sound,
+                job_id=item.id,
+                generation=item.generation,
+                jobs=steps.jobs_of(item.params),
+            )
 
         return finish
 
@@ -247,6 +254,7 @@ class Transcriber:
                 analysis,
                 job_id=item.id,
                 job_type=item.params["job_type"],
+                generation=item.generation,
                 jobs=steps.jobs_of(item.params),
             )
 

@@ -33,10 +33,14 @@ def make_auth_app() -> FastAPI:
 async def build(settings: AuthSettings, transport: Transport | None = None) -> Running:
     """Auth, ready to serve; SettingsProblem when the secret does not open the kept keys."""
     backend = Backend.open("auth", settings, transport)
-    async with backend.sessions.begin() as session:
-        key = await keys.signing_key(session, settings.secret_key, settings.algorithm)
-        keys.private_key(key, settings.secret_key)
-    await accounts.ensure_admin(backend.sessions, settings)
+    try:
+        async with backend.sessions.begin() as session:
+            key = await keys.signing_key(session, settings.secret_key, settings.algorithm)
+            keys.private_key(key, settings.secret_key)
+        await accounts.ensure_admin(backend.sessions, settings)
+    except BaseException:
+        await backend.engine.dispose()
+        raise
 
     async def own_keys() -> dict[str, Any]:
         async with backend.sessions() as session:

@@ -188,7 +188,11 @@ async def stop(session: AsyncSession, job: ProcessingJob, reason: str) -> None:
     announce(
         session,
         JobCancelled(
-            video_id=job.video_id, user_id=job.user_id, job_id=job.id, job_type=job.job_type
+            video_id=job.video_id,
+            user_id=job.user_id,
+            job_id=job.id,
+            job_type=job.job_type,
+            generation=job.generation,
         ),
     )
 
@@ -220,7 +224,9 @@ async def retry(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
     if job.status == "completed":
         raise Conflict("The job has completed; there is nothing to retry.", code="job-ended")
     ids = {job.job_type: job.id}
+    waiting = [j for j in await _run_of(session, job) if j.status in ("failed", "cancelled")]
     again: dict[str, Any] = {
+        "generation": max(j.generation for j in (job, *waiting)) + 1,
         "status": "pending",
         "progress": 0,
         "message": None,
@@ -231,10 +237,9 @@ async def retry(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
         "finished_at": None,
     }
     await _changed(session, job, **again)
-    for later in await _run_of(session, job):
-        if later.status in ("failed", "cancelled"):
-            await _changed(session, later, **again)
-            ids[later.job_type] = later.id
+    for later in waiting:
+        await _changed(session, later, **again)
+        ids[later.job_type] = later.id
     announce(
         session,
         JobRequested(
@@ -242,6 +247,7 @@ async def retry(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
             user_id=job.user_id,
             job_id=job.id,
             job_type=job.job_type,
+            generation=job.generation,
             options=job.options,
             jobs=ids,
         ),
@@ -284,7 +290,7 @@ async def started(session: AsyncSession, event: WorkStarted) -> None:
     """A worker has the job."""
     if await first_time(session, event):
         job = await _job_of(session, event)
-        if job is not None and job.status == "pending":
+        if job is not None and job.status == "pending" and event.generation >= job.generation:
             await _changed(session, job, status="running", started_at=func.now())
 
 
@@ -292,6 +298,8 @@ async def progressed(session: AsyncSession, event: WorkProgressed) -> None:
     """How far it is; never backwards."""
     job = await session.get(ProcessingJob, event.job_id, with_for_update=True)
     if job is None or job.status not in OPEN or event.fraction <= job.progress:
+        return
+    if event.generation < job.generation:
         return
     values: dict[str, Any] = {"progress": min(event.fraction, 0.99)}
     if event.message:
@@ -407,7 +415,7 @@ async def failed(session: AsyncSession, event: WorkFailed) -> None:
     if not await first_time(session, event):
         return
     job = await _job_of(session, event)
-    if job is None or job.status not in OPEN:
+    if job is None or job.status not in OPEN or event.generation < job.generation:
         return
     await _changed(
         session,

@@ -80,6 +80,8 @@ class ProcessingJob(Base):
     position: Mapped[int] = mapped_column(server_default="0")
     """Its place in the run."""
     job_type: Mapped[str]
+    generation: Mapped[int] = mapped_column(server_default="1")
+    """How often it was asked for: one more with each retry."""
     options: Mapped[dict[str, Any]]
     status: Mapped[str] = mapped_column(
         Enum(*JOB_STATUSES, name="job_status"), server_default="pending"

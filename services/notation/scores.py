@@ -371,13 +371,8 @@ async def requested(
 ) -> None:
     """A score is asked for, for the first time or again."""
     if event.job_type != JobType.NOTATION:
-        if JobType.NOTATION in event.jobs:
-            # A later step of a run that goes on: no longer cancelled.
-            async with sessions.begin() as session:
-                await work.forget(session, event.jobs[JobType.NOTATION])
         return
-    async with sessions.begin() as session:
-        await work.forget(session, event.job_id)
+    async with sessions() as session:
         last = await latest_heard(session, event.video_id)
     try:
         options = NotationOptions.model_validate(
@@ -435,7 +430,7 @@ async def _write_for_job(
             return
         video = await session.get(KnownVideo, event.video_id, with_for_update=True)
         gone = video is not None and video.deleted_at is not None
-        if gone or await work.was_cancelled(session, job_id):
+        if gone or await work.was_cancelled(session, job_id, event.generation):
             return
         notation_id = step_id("notation", job_id, event.event_id)
         await create(
@@ -462,6 +457,7 @@ async def _fail(
                     user_id=event.user_id,
                     job_id=job_id,
                     job_type=JobType.NOTATION,
+                    generation=event.generation,
                     code=code,
                     message=why,
                 ),
@@ -477,6 +473,7 @@ async def cancelled(session: AsyncSession, event: JobCancelled) -> None:
             kind="notation",
             video_id=event.video_id,
             user_id=event.user_id,
+            generation=event.generation,
         )
 
 

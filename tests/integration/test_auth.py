@@ -167,18 +167,14 @@ async def test_an_address_is_taken_once_whatever_its_case(client: httpx.AsyncCli
 
 async def test_of_ten_registrations_at_once_one_wins(client: httpx.AsyncClient) -> None:
     body = {"email": "ringo@example.com", "password": PASSWORD}
-    answers = await asyncio.gather(
-        *(client.post("/auth/register", json=body) for _ in range(10))
-    )
+    answers = await asyncio.gather(*(client.post("/auth/register", json=body) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
 
 
 @pytest.mark.parametrize("password", ["short", "password123", "ringo@example.com", "1234567890"])
 async def test_a_guessable_password_is_refused(client: httpx.AsyncClient, password: str) -> None:
     body = {"email": "ringo@example.com", "password": password}
-    problem = assert_problem(
-        await client.post("/auth/register", json=body), 422, "weak-password"
-    )
+    problem = assert_problem(await client.post("/auth/register", json=body), 422, "weak-password")
     assert problem["errors"][0]["field"] == "body.password"
 
 
@@ -500,9 +496,7 @@ async def test_forged_expired_and_foreign_tokens_are_refused(
         assert answer.status_code == 401, name
         assert_problem(answer, 401, "unauthorized")
     expired = signed(good | {"iat": now - 120, "exp": now - 60})
-    assert_problem(
-        await client.get("/auth/me", headers=bearer(expired)), 401, "token-expired"
-    )
+    assert_problem(await client.get("/auth/me", headers=bearer(expired)), 401, "token-expired")
     assert (await client.get("/auth/me", headers=bearer(signed(good)))).status_code == 200
 
 
@@ -581,16 +575,12 @@ async def test_a_deleted_account_is_gone_told_of_and_its_address_free(
 ) -> None:
     user = await registered(client, "ringo@example.com")
     given = await signed_in(client, "ringo@example.com")
-    assert (
-        await client.delete(f"/users/{user['id']}", headers=bearer(given))
-    ).status_code == 204
+    assert (await client.delete(f"/users/{user['id']}", headers=bearer(given))).status_code == 204
     login = {"email": "ringo@example.com", "password": PASSWORD}
     assert_problem(await client.post("/auth/login", json=login), 401, "wrong-credentials")
     refresh = {"refresh_token": given["refresh_token"]}
     assert_problem(await client.post("/auth/refresh", json=refresh), 401, "refresh-token-invalid")
-    assert_problem(
-        await client.get("/auth/me", headers=bearer(given)), 404, "user-not-found"
-    )
+    assert_problem(await client.get("/auth/me", headers=bearer(given)), 404, "user-not-found")
     again = await registered(client, "ringo@example.com")
     assert again["id"] != user["id"]
     async with auth() as session:
@@ -618,12 +608,8 @@ async def test_roles_are_given_and_taken_and_show_in_the_next_token(
     for _ in range(2):
         answer = await client.put(f"{url}/premium", headers=headers)
         assert (answer.status_code, answer.json()["roles"]) == (200, ["premium", "user"])
-    refreshed = await client.post(
-        "/auth/refresh", json={"refresh_token": given["refresh_token"]}
-    )
-    claims = jwt.decode(
-        refreshed.json()["access_token"], options={"verify_signature": False}
-    )
+    refreshed = await client.post("/auth/refresh", json={"refresh_token": given["refresh_token"]})
+    claims = jwt.decode(refreshed.json()["access_token"], options={"verify_signature": False})
     assert claims["roles"] == ["premium", "user"]
     for _ in range(2):
         answer = await client.delete(f"{url}/premium", headers=headers)
@@ -642,9 +628,7 @@ async def test_the_last_admin_stays(client: httpx.AsyncClient, auth: SessionMake
     await client.put(f"/users/{second['id']}/roles/admin", headers=headers)
     assert (await client.delete(url, headers=headers)).status_code == 204
     own = bearer(await signed_in(client, "second@example.com"))
-    assert_problem(
-        await client.delete(f"/users/{second['id']}", headers=own), 409, "last-admin"
-    )
+    assert_problem(await client.delete(f"/users/{second['id']}", headers=own), 409, "last-admin")
 
 
 async def test_two_admins_who_leave_at_once_leave_one_behind(
@@ -674,7 +658,9 @@ async def test_the_configured_admin_is_there_from_the_start(start: Start) -> Non
     }
     for _ in range(2):
         client = await start(**first)
-        me = await client.get("/auth/me", headers=bearer(await signed_in(client, "boss@example.com")))
+        me = await client.get(
+            "/auth/me", headers=bearer(await signed_in(client, "boss@example.com"))
+        )
         assert me.json()["roles"] == ["admin", "user"]
 
 

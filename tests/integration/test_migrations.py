@@ -38,9 +38,7 @@ async def differences(engine: AsyncEngine, service: str) -> list[Any]:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
-        return list(
-            compare_metadata(context, joined(CommonBase.metadata, models.Base.metadata))
-        )
+        return list(compare_metadata(context, joined(CommonBase.metadata, models.Base.metadata)))
 
     async with engine.connect() as connection:
         return await connection.run_sync(compare)

@@ -12,6 +12,7 @@ import pytest
 
 from libs.common.offload import ChildDied, Offload, Stopped, TookTooLong
 from libs.common.work import Refused
+from tests.integration.waiting import until
 
 Progress = Callable[[float], None]
 
@@ -138,8 +139,7 @@ async def test_a_crash_is_told_and_the_next_call_works(offload: Offload) -> None
 async def test_a_child_that_died_while_idle_is_replaced(offload: Offload) -> None:
     child = await offload.run(child_id)
     os.kill(child, signal.SIGKILL)
-    while offload._process.is_alive():
-        await asyncio.sleep(0.01)
+    await until(lambda: not offload._process.is_alive())
     assert await offload.run(child_id) != child
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common import work
 from libs.common.database import SessionMaker
 from libs.common.idempotency import IdempotentAnswer
-from libs.common.work import Cancelled, Control, Finish, Refused, WorkItem, Worker
+from libs.common.work import Cancelled, Control, Finish, Refused, Worker, WorkItem
 from tests.conftest import SessionsOf
 from tests.integration.waiting import running, until
 
@@ -72,9 +72,7 @@ async def nothing(session: AsyncSession) -> None:
 
 def effect(item: WorkItem) -> Finish:
     async def finish(session: AsyncSession) -> None:
-        session.add(
-            IdempotentAnswer(user_id=item.id, key=str(uuid4()), fingerprint="", answer={})
-        )
+        session.add(IdempotentAnswer(user_id=item.id, key=str(uuid4()), fingerprint="", answer={}))
 
     return finish
 
@@ -429,9 +427,7 @@ async def test_a_stopped_worker_hands_back_what_it_cannot_finish(audio: SessionM
         raise AssertionError
 
     job_id, _ = await submitted(audio)
-    stopped = asyncio.create_task(
-        Worker("audio", audio, {"hear": hear}, Told(), grace_s=0.1).run()
-    )
+    stopped = asyncio.create_task(Worker("audio", audio, {"hear": hear}, Told(), grace_s=0.1).run())
     await begun.wait()
     stopped.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -48,6 +48,8 @@ class JobRequested(VideoEvent):
 
     job_id: UUID
     job_type: str
+    generation: int = 1
+    """How often the job was asked for; the same for the later `jobs` of the run."""
     options: dict[str, Any] = Field(default_factory=dict)
     jobs: dict[str, UUID] = Field(default_factory=dict)
 
@@ -59,3 +61,4 @@ class JobCancelled(VideoEvent):
 
     job_id: UUID
     job_type: str
+    generation: int = 1

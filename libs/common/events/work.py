@@ -15,6 +15,8 @@ class WorkEvent(VideoEvent):
 
     job_id: UUID
     job_type: str
+    generation: int = 1
+    """How often the job was asked for; what is told of an earlier time is stale."""
 
 
 class WorkAccepted(WorkEvent):

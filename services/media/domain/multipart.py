@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 MAX_FIELD_BYTES = 16 * 1024
@@ -44,19 +44,22 @@ class FileForm:
         self._headers: dict[bytes, bytes] = {}
         self._field_name: str | None = None
         self._field_bytes = b""
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._part_begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value_part,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._part_data,
-                "on_part_end": self._part_end,
-                "on_end": self._end,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._part_begin,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_value_part,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": self._part_data,
+                    "on_part_end": self._part_end,
+                    "on_end": self._end,
+                },
+            )
+        except FormParserError as error:
+            raise BadForm("The boundary of the multipart body is too long.") from error
 
     def _part_begin(self) -> None:
         self._headers = {}
@@ -106,7 +109,7 @@ class FileForm:
         async for piece in self._body:
             try:
                 self._parser.write(piece)
-            except MultipartParseError as error:
+            except FormParserError as error:
                 raise BadForm("The multipart body is malformed.") from error
             return True
         return False

@@ -72,6 +72,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.Uuid, nullable=False, index=True),
         sa.Column("position", sa.Integer, nullable=False, server_default="0"),
         sa.Column("job_type", sa.String, nullable=False),
+        sa.Column("generation", sa.Integer, nullable=False, server_default="1"),
         sa.Column("options", JSONB, nullable=False),
         sa.Column(
             "status",
