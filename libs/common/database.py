@@ -133,7 +133,7 @@ def install_database_handlers(app: FastAPI) -> None:
     """What the database refuses in the input is a 422, a database that is away a 503; the rest
     stays a 500."""
     away = Unavailable(
-        "The database does not answer. Try again in a moment.", headers={"Retry-After": "2"}
+        "Database or storage do not answer. Try again in a moment.", headers={"Retry-After": "2"}
     )
 
     async def on_database(request: Request, error: Exception) -> JSONResponse:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI, Response
@@ -24,10 +24,13 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from libs.common.errors import ProblemDocument, install_problem_handlers
-from libs.common.messaging.consumers import Consumers
 from libs.common.routing import BodyLimit, SlashTolerant
 from libs.common.settings import ServiceSettings, SettingsProblem
 from libs.common.telemetry import RequestTelemetry, configure_logging
+
+if TYPE_CHECKING:
+    # Not while running: it brings SQLAlchemy, which the gateway does without.
+    from libs.common.messaging.consumers import Consumers
 
 log = logging.getLogger(__name__)
 

@@ -5,15 +5,16 @@ Keys are ours alone (ids and fixed words), never a user's file name.
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, urlsplit
 
 import obstore
-from obstore.exceptions import NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 CHUNK_BYTES = 1024 * 1024
@@ -22,6 +23,21 @@ PART_BYTES = 8 * 1024 * 1024
 
 class MissingObject(Exception):
     """There is nothing under this key."""
+
+
+class StorageAway(ConnectionError):
+    """The store does not answer, or answers with a fault of its own. It may heal."""
+
+
+@contextlib.contextmanager
+def _faults(key: str = "") -> Iterator[None]:
+    """The store's failures in the two words above."""
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError) as error:
+        raise MissingObject(key) from error
+    except BaseError as error:
+        raise StorageAway(str(error).partition("\n")[0]) from error
 
 
 class Storage:
@@ -59,51 +75,64 @@ class Storage:
 
     async def write(self, key: str, data: bytes) -> None:
         """Put `data` under `key`, replacing what was there."""
-        await obstore.put_async(self._store, key, data)
+        with _faults(key):
+            await obstore.put_async(self._store, key, data)
 
     async def write_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
         """Put a stream under `key` in constant memory. When the stream raises, nothing is kept
         under the key and the error comes through."""
-        async with obstore.open_writer_async(
-            self._store, key, buffer_size=PART_BYTES, max_concurrency=2
-        ) as writer:
-            async for chunk in chunks:
-                await writer.write(chunk)
+        try:
+            async with obstore.open_writer_async(
+                self._store, key, buffer_size=PART_BYTES, max_concurrency=2
+            ) as writer:
+                async for chunk in chunks:
+                    await writer.write(chunk)
+        except BaseError as error:
+            raise StorageAway(str(error).partition("\n")[0]) from error
+        except OSError as error:
+            # The writer's own; what `chunks` raises is of a more telling kind.
+            if type(error) is not OSError:
+                raise
+            raise StorageAway(str(error).partition("\n")[0]) from error
 
     async def write_file(self, key: str, path: Path) -> None:
         """Upload a local file."""
-        await obstore.put_async(self._store, key, path, chunk_size=PART_BYTES, max_concurrency=2)
+        with _faults(key):
+            await obstore.put_async(
+                self._store, key, path, chunk_size=PART_BYTES, max_concurrency=2
+            )
 
     async def read(self, key: str) -> bytes:
         """All of it; MissingObject when there is none."""
-        try:
+        with _faults(key):
             result = await obstore.get_async(self._store, key)
             return bytes(await result.bytes_async())
-        except (NotFoundError, FileNotFoundError) as error:
-            raise MissingObject(key) from error
 
     async def read_stream(
         self, key: str, start: int = 0, length: int | None = None
     ) -> AsyncIterator[bytes]:
         """The bytes from `start`, in chunks."""
-        try:
-            options: Any = None
-            if length is not None:
-                options = {"range": (start, start + length)}
-            elif start:
-                options = {"range": {"offset": start}}
+        options: Any = None
+        if length is not None:
+            options = {"range": (start, start + length)}
+        elif start:
+            options = {"range": {"offset": start}}
+        with _faults(key):
             result = await obstore.get_async(self._store, key, options=options)
-        except (NotFoundError, FileNotFoundError) as error:
-            raise MissingObject(key) from error
-        async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
+            stream = aiter(result.stream(min_chunk_size=CHUNK_BYTES))
+        while True:
+            # Around the fetch alone, not around what the caller does with a chunk.
+            with _faults(key):
+                try:
+                    chunk = await anext(stream)
+                except StopAsyncIteration:
+                    return
             yield bytes(chunk)
 
     async def size(self, key: str) -> int:
         """Bytes under `key`; MissingObject when there is none."""
-        try:
+        with _faults(key):
             return int((await obstore.head_async(self._store, key))["size"])
-        except (NotFoundError, FileNotFoundError) as error:
-            raise MissingObject(key) from error
 
     async def fetch(self, key: str, path: Path) -> None:
         """Download into a local file."""
@@ -113,46 +142,46 @@ class Storage:
 
     async def delete(self, key: str) -> None:
         """Remove it; fine when it is not there."""
-        try:
+        with contextlib.suppress(MissingObject), _faults(key):
             await obstore.delete_async(self._store, key)
-        except (NotFoundError, FileNotFoundError):
-            return
 
     async def delete_all(self, prefix: str) -> int:
         """Remove everything under `prefix/`; how many objects."""
         keys = await self.keys(prefix)
         if keys:
-            await obstore.delete_async(self._store, keys)
+            with _faults(prefix):
+                await obstore.delete_async(self._store, keys)
         return len(keys)
 
     async def keys(self, prefix: str = "") -> list[str]:
         """The keys under `prefix/`, sorted."""
         found: list[str] = []
-        async for batch in obstore.list(self._store, prefix=prefix or None):
-            found.extend(str(meta["path"]) for meta in batch)
+        with _faults(prefix):
+            async for batch in obstore.list(self._store, prefix=prefix or None):
+                found.extend(str(meta["path"]) for meta in batch)
         return sorted(found)
 
     async def keys_older_than(self, prefix: str, age_s: float) -> list[str]:
         """The keys under `prefix/` that were last written before `age_s` ago."""
         limit = datetime.now(UTC) - timedelta(seconds=age_s)
         found: list[str] = []
-        async for batch in obstore.list(self._store, prefix=prefix):
-            found.extend(str(meta["path"]) for meta in batch if meta["last_modified"] < limit)
+        with _faults(prefix):
+            async for batch in obstore.list(self._store, prefix=prefix):
+                found.extend(str(meta["path"]) for meta in batch if meta["last_modified"] < limit)
         return found
 
     def open_reader(self, key: str) -> BinaryIO:
         """A blocking, seekable reader that fetches ranges, for libraries that want a file;
         MissingObject when there is none."""
-        try:
+        with _faults(key):
             reader = obstore.open_reader(self._store, key, buffer_size=CHUNK_BYTES)
-        except (NotFoundError, FileNotFoundError) as error:
-            raise MissingObject(key) from error
         return io.BufferedReader(_Stored(reader), CHUNK_BYTES)
 
     async def ready(self) -> bool:
         """Whether the store answers."""
-        async for _ in obstore.list(self._store, prefix="readiness", chunk_size=1):
-            break
+        with _faults():
+            async for _ in obstore.list(self._store, prefix="readiness", chunk_size=1):
+                break
         return True
 
 

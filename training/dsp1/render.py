@@ -117,8 +117,8 @@ class Studio:
                 loud / max(float(np.sqrt(np.mean(music**2))), 1e-5) * 10 ** (ratio_db / 20)
             )
         noise_db = rng.uniform(-90, -48)
-        drums = drums + rng.normal(0, 10 ** (noise_db / 20), length)
-        return Take(drums.astype(np.float32), strokes)
+        noisy = drums + rng.normal(0, 10 ** (noise_db / 20), length)
+        return Take(noisy.astype(np.float32), strokes)
 
     def _excerpt(self, seconds: float) -> list[Stroke]:
         strokes: list[Stroke] = []

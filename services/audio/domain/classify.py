@@ -1,8 +1,8 @@
 """What was struck at a candidate: measurements around it, and a small fitted classifier.
 
 The measurements are plain signal processing (each band's level before, at and after the stroke,
-so rise, colour and decay); the weights on them were fitted by `python -m benchmarks.hearing.fit`
-on strokes rendered from single hits, never on the recordings that evaluate it.
+so rise, colour and decay); the weights on them were fitted by `python -m training.dsp1` on strokes
+rendered from single hits, never on the recordings that evaluate it (docs/models/dsp-1.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""How the models that Backbeat ships were made: a package per model, a card in docs/models."""
