@@ -55,7 +55,7 @@ class HearingOptions(Options):
 
 def meter(value: str) -> str:
     """A time signature such as 4/4: 1 to 32 over a power of two up to 32."""
-    match = re.fullmatch(r"(\d{1,2})/(\d{1,2})", value)
+    match = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})", value)
     if not match or not 1 <= int(match[1]) <= 32 or int(match[2]) not in (1, 2, 4, 8, 16, 32):
         raise ValueError("must be like 4/4: 1 to 32 beats over 1, 2, 4, 8, 16 or 32")
     return f"{int(match[1])}/{int(match[2])}"
