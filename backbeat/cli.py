@@ -224,7 +224,11 @@ def clip(
 @app.command()
 def migrate(
     database_url: Annotated[
-        str, typer.Option(envvar="DATABASE_URL", help="postgresql://user:pass@host/database")
+        str,
+        typer.Option(
+            envvar=["DATABASE_URL", "DATABASE_URL_ASYNC"],
+            help="postgresql://user:pass@host/database",
+        ),
     ],
     service: Annotated[
         list[str] | None, typer.Option(help="Only this one (repeat for more); without: all.")

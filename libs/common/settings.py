@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from typing import Annotated, Any, TypeVar
 
@@ -63,7 +64,13 @@ class BackendSettings(ServiceSettings):
 
 
 def load(kind: type[SettingsT], **overrides: Any) -> SettingsT:
-    """Read the settings; SettingsProblem with a sentence per fault."""
+    """Read the settings; SettingsProblem with a sentence per fault. One database for all services
+    may be given as DATABASE_URL_ASYNC or DATABASE_URL instead of once for each."""
+    prefix = str(kind.model_config.get("env_prefix", "")).upper()
+    if "database_url" in kind.model_fields and f"{prefix}DATABASE_URL" not in os.environ:
+        shared = os.environ.get("DATABASE_URL_ASYNC") or os.environ.get("DATABASE_URL")
+        if shared:
+            overrides = {"database_url": shared} | overrides
     try:
         return kind(**overrides)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Pages: Verovio engraves MusicXML to SVG, cairosvg turns that into PNG and PDF.
+"""Pages: Verovio engraves MusicXML to SVG, Typst turns that into PNG and PDF.
 
 Every note in the SVG keeps its id, so a page can follow the video. Verovio's toolkit is not
 thread-safe: each call makes its own, one at a time.
@@ -6,16 +6,13 @@ thread-safe: each call makes its own, one at a time.
 
 from __future__ import annotations
 
-import io
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-import cairosvg
+import typst
 import verovio
-from cairosvg.parser import Tree
-from cairosvg.surface import PDFSurface
 from lxml import etree
 
 from services.notation.domain.musicxml import to_musicxml
@@ -23,7 +20,6 @@ from services.notation.domain.score import ScoreDocument, ScoreError
 
 MAX_WIDTH_PX: Final = 6000
 MAX_BARS: Final = 3000
-_A4_WIDTH_PT: Final = 595.28
 _FONT: Final = "Leipzig"
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _TEMPO_SCALE: Final = 0.85
@@ -65,35 +61,31 @@ def to_png(document: ScoreDocument, page: int = 1, width_px: int = 1600) -> byte
     """One page on white, `width_px` (200 to 6000) wide."""
     if not 200 <= width_px <= MAX_WIDTH_PX:
         raise ScoreError("width_px", f"must be 200 to {MAX_WIDTH_PX}")
-    svg = to_svg(document, page).encode()
-    data: bytes = cairosvg.svg2png(svg, output_width=width_px, background_color="white")
-    return data
+    pixels_per_inch = width_px * 254 / SCREEN.width
+    return _typeset([to_svg(document, page)], "auto", "png", pixels_per_inch)
 
 
 def to_pdf(document: ScoreDocument) -> bytes:
     """All pages, A4."""
-    output = io.BytesIO()
-    surface: Any = None
-    for svg in to_svg_pages(document, PRINT):
-        tree = Tree(bytestring=svg.encode())
-        if surface is not None:
-            surface.cairo.show_page()
-        # cairosvg knows one page; each further one is drawn on the first one's paper.
-        surface = _page_on(surface, tree, output)
-    surface.finish()
-    return output.getvalue()
+    return _typeset(to_svg_pages(document, PRINT), f"{PRINT.height / 10:g}mm", "pdf", None)
 
 
-def _page_on(first: Any, tree: Any, output: io.BytesIO) -> Any:
-    class Page(PDFSurface):  # type: ignore[misc]
-        def _create_surface(self, width: float, height: float) -> tuple[Any, float, float]:
-            if first is None:
-                created: tuple[Any, float, float] = super()._create_surface(width, height)
-                return created
-            return first.cairo, width, height
-
-    width_px = _A4_WIDTH_PT * 96 / 72
-    return Page(tree, output, 96, output_width=width_px, output_height=width_px * 297 / 210)
+def _typeset(
+    pages: list[str], height: str, kind: Literal["png", "pdf"], pixels_per_inch: float | None
+) -> bytes:
+    """SVG pages as one file. Typst brings its renderer and fonts along, so that no system library
+    is wanted; the machine's own fonts serve for scripts that those have not."""
+    width = f"{SCREEN.width / 10:g}mm"
+    main = [f"#set page(width: {width}, height: {height}, margin: 0mm, fill: white)"]
+    main += [f'#image("{number}.svg", width: 100%)' for number in range(len(pages))]
+    files = {f"{number}.svg": svg.encode() for number, svg in enumerate(pages)}
+    made = typst.compile(  # type: ignore[call-overload]  # its stubs know no dict of files
+        {"main": "\n".join(main).encode(), **files},
+        format=kind,
+        ppi=pixels_per_inch,
+    )
+    assert isinstance(made, bytes)
+    return made
 
 
 def _engrave(document: ScoreDocument, paper: Paper) -> Any:
@@ -158,6 +150,11 @@ def _draw_glyphs(text: etree._Element) -> None:
         x += advance * scale
         span.text = (span.text or "").replace(char, "", 1)
     text.set("x", f"{x:g}")
+    words = next((span for span in text.iter(f"{_SVG}tspan") if (span.text or "").strip()), None)
+    if words is not None:
+        # The text itself has no font size, and some readers then forget its place.
+        words.set("x", f"{x:g}")
+        words.set("y", f"{y:g}")
 
 
 def _glyph(code: str) -> tuple[str, float] | None:
