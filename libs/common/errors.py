@@ -242,13 +242,6 @@ def install_problem_handlers(app: FastAPI) -> None:
         shown = "; ".join(f"{e.field}: {e.message}" for e in errors[:5])
         return problem_response(request, 422, "invalid", f"The input is not valid. {shown}", errors)
 
-    async def on_fault(request: Request, error: Exception) -> JSONResponse:
-        del error  # the server logs it with its traceback
-        detail = "Something went wrong on our side. Try again; if it stays, report the request id."
-        return problem_response(request, 500, "internal-error", detail)
-
-    app.add_exception_handler(Exception, on_fault)
-
     async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
         # Starlette raises it again after this answer, and the server logs it.
         request_id = getattr(request.state, "request_id", None)

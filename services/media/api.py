@@ -336,7 +336,7 @@ EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "`event: job` with a job as data, whenever one changes; `event: end` when "
         "all have ended.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     },
     **problem_responses(NotFound),
 }
@@ -348,7 +348,7 @@ def stream(
     """A job stream as Server-Sent Events."""
     feed: JobFeed = request.app.state.feed
     sessions: SessionMaker = request.app.state.sessions
-    after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+    after = int(last_event_id) if last_event_id and last_event_id.isdecimal() else 0
 
     async def events() -> AsyncIterator[ServerSentEvent]:
         async for job in feed.changes(sessions, video_id, job_id, after):

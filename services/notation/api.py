@@ -190,7 +190,7 @@ def expected_version(if_match: str | None) -> int:
             "nobody's change is overwritten unseen."
         )
     text = if_match.strip().removeprefix("W/").strip('"')
-    if not text.isdigit() or len(text) > 9:
+    if not text.isdecimal() or len(text) > 9:
         raise PreconditionFailed("If-Match names no version of this notation.")
     return int(text)
 

@@ -133,6 +133,9 @@ async def test_what_is_not_installed_says_so(visitor: User, method: str, path: s
         assert answer.json()["type"].endswith("/service-not-installed")
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Do not use the `random` module inside strategies"  # Schemathesis does
+)
 @pytest.mark.parametrize(
     ("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS]
 )
