@@ -71,7 +71,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             f"{len(without_rabbitmq)} TESTS {became}: NO RABBITMQ ANSWERS AT {BROKER_URL}"
         )
         terminalreporter.line(
-            "GIVE THEM ONE: `docker compose -f deploy/compose.test.yml up --detach`, OR SET BACKBEAT_TEST_BROKER_URL."
+            "GIVE THEM ONE: `docker compose -f deploy/compose.test.yml up --detach`, "
+            "OR SET BACKBEAT_TEST_BROKER_URL."
         )
 
 

@@ -41,8 +41,10 @@ class Server:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "backbeat", "serve", "--port", str(self.port)]
-            + ["--data", str(folder)],
+            [
+                *(sys.executable, "-m", "backbeat", "serve"),
+                *("--port", str(self.port), "--data", str(folder)),
+            ],
             env={**os.environ, "AUTH_BCRYPT_ROUNDS": "4", **environment},
             stdout=subprocess.DEVNULL,
         )
