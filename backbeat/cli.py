@@ -62,7 +62,8 @@ def embedded_server(data: Path | None, port: int) -> Iterator[str]:
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        async with running(folder, "127.0.0.1", port) as system:
+        # The command line's own account must not take the admin's seat.
+        async with running(folder, "127.0.0.1", port, first_user_is_admin=False) as system:
             stops.append(lambda: loop.call_soon_threadsafe(stop.set))
             started.put(system.url)
             await stop.wait()

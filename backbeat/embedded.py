@@ -104,7 +104,9 @@ async def ensure_database(admin_url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, host: str, port: int) -> AsyncIterator[Embedded]:
+async def running(
+    folder: Path, host: str, port: int, *, first_user_is_admin: bool = True
+) -> AsyncIterator[Embedded]:
     """Start everything on `folder`; `port` 0 takes a free one. Ends in order when the block
     does."""
     folder = folder.absolute()
@@ -113,7 +115,12 @@ async def running(folder: Path, host: str, port: int) -> AsyncIterator[Embedded]
         server = await asyncio.to_thread(start_postgres, folder)
         try:
             await ensure_database(server.get_uri())
-            async with on_postgres(folder, server.get_uri(DATABASE), gateway_socket) as system:
+            async with on_postgres(
+                folder,
+                server.get_uri(DATABASE),
+                gateway_socket,
+                first_user_is_admin=first_user_is_admin,
+            ) as system:
                 yield system
         finally:
             gateway_socket.close()
@@ -122,7 +129,12 @@ async def running(folder: Path, host: str, port: int) -> AsyncIterator[Embedded]
 
 @contextlib.asynccontextmanager
 async def on_postgres(
-    folder: Path, database_url: str, gateway_socket: Any, transport: Transport | None = None
+    folder: Path,
+    database_url: str,
+    gateway_socket: Any,
+    transport: Transport | None = None,
+    *,
+    first_user_is_admin: bool = True,
 ) -> AsyncIterator[Embedded]:
     """All services on an existing database, in this process. Without `transport` events go
     through the database."""
@@ -135,7 +147,9 @@ async def on_postgres(
         name: f"http://127.0.0.1:{listening.getsockname()[1]}"
         for name, listening in sockets.items()
     }
-    built = await build_all(folder, database_url, addresses, transport)
+    built = await build_all(
+        folder, database_url, addresses, transport, first_user_is_admin=first_user_is_admin
+    )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(transport.close)
         hearing = [service.consumers for service in built.values() if service.consumers]
@@ -161,7 +175,12 @@ async def stop_task(task: asyncio.Task[None]) -> None:
 
 
 async def build_all(
-    folder: Path, database_url: str, addresses: dict[str, str], transport: Transport
+    folder: Path,
+    database_url: str,
+    addresses: dict[str, str],
+    transport: Transport,
+    *,
+    first_user_is_admin: bool,
 ) -> dict[str, Running]:
     """Every service, wired for one process. Settings of the environment count, but for the ones
     that make it one system."""
@@ -191,7 +210,7 @@ async def build_all(
         secret_key=os.environ.get("AUTH_SECRET_KEY")
         or os.environ.get("SECRET_KEY")
         or secret_key(folder),
-        first_user_is_admin=True,
+        first_user_is_admin=first_user_is_admin,
     )
     gateway = load(
         GatewaySettings,

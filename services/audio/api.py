@@ -171,11 +171,14 @@ class BeatsRead(BaseModel):
     beats: list[BeatRead]
 
 
+Peak = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
 class WaveformRead(BaseModel):
     """Least and greatest sample of equal spans of time."""
 
     duration_seconds: float
-    peaks: list[tuple[float, float]]
+    peaks: list[Peak]
 
 
 class LoudnessRead(BaseModel):
@@ -252,19 +255,32 @@ async def extract_audio(
     return step_answer(item, response)
 
 
+SOUND_WAIT_S = 10.0
+"""A short recording's sound is there within seconds of its upload: a script that goes on at once
+need not ask twice."""
+
+
 async def sound_when_told(request: Request, user_id: UUID, audio_id: UUID) -> Sound:
-    """One's own sound; 409 while it is being extracted."""
+    """One's own sound, waited for a while when it is being extracted; 409 after that."""
     sessions: SessionMaker = request.app.state.sessions
-    async with sessions() as session:
-        sound = await steps.own_sound(session, user_id, audio_id)
-        if sound is not None:
-            return sound
-        job_id = await derived.extraction_under_way(session, user_id, audio_id)
-    if job_id is not None:
+    under_way: UUID | None = None
+
+    async def find() -> Sound | Literal[False] | None:
+        nonlocal under_way
+        async with sessions() as session:
+            under_way = await derived.extraction_under_way(session, user_id, audio_id)
+            # Looked for second: it may have been finished in between.
+            sound = await steps.own_sound(session, user_id, audio_id)
+        return sound or (None if under_way else False)
+
+    sound = await eventually(find, within_s=SOUND_WAIT_S)
+    if isinstance(sound, Sound):
+        return sound
+    if under_way is not None:
         raise Conflict(
             "The sound is still being extracted. Ask again when its job has completed.",
             code="audio-not-ready",
-            headers={"Retry-After": "2", "Link": f'</jobs/{job_id}>; rel="monitor"'},
+            headers={"Retry-After": "5", "Link": f'</jobs/{under_way}>; rel="monitor"'},
         )
     raise NotFound(
         "There is no such audio file. GET /media/audio-files/ lists yours.", code="audio-not-found"

@@ -46,7 +46,7 @@ async def _role(session: AsyncSession, name: str) -> Role:
 async def register(
     session: AsyncSession, settings: AuthSettings, email: str, password: str
 ) -> User:
-    """A new account with the role user (and admin, for the first one where set so)."""
+    """A new account with the role user (and admin, where set so and while there is none)."""
     email = email.lower()
     passwords.check_strength(password, email, "body.password")
     taken = Conflict(
@@ -62,7 +62,7 @@ async def register(
     roles = [await _role(session, "user")]
     if settings.first_user_is_admin:
         await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('auth:first-user'))"))
-        if await session.scalar(select(func.count()).select_from(User)) == 0:
+        if not await _admins(session):
             roles.append(await _role(session, "admin"))
     user.roles = roles
     session.add(user)
@@ -133,19 +133,26 @@ async def update(
     return user
 
 
+async def _admins(session: AsyncSession, besides: UUID | None = None) -> int:
+    """How many live admins there are, apart from one."""
+    rows = (
+        select(func.count())
+        .select_from(User)
+        .join(UserRole, UserRole.user_id == User.id)
+        .join(Role, Role.id == UserRole.role_id)
+        .where(Role.name == "admin", User.deleted_at.is_(None))
+    )
+    if besides is not None:
+        rows = rows.where(User.id != besides)
+    return await session.scalar(rows) or 0
+
+
 async def _keep_an_admin(session: AsyncSession, losing: User) -> None:
     """Refuse to lose the last admin."""
     await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('auth:last-admin'))"))
     if all(role.name != "admin" for role in losing.roles):
         return
-    others = await session.scalar(
-        select(func.count())
-        .select_from(User)
-        .join(UserRole, UserRole.user_id == User.id)
-        .join(Role, Role.id == UserRole.role_id)
-        .where(Role.name == "admin", User.deleted_at.is_(None), User.id != losing.id)
-    )
-    if not others:
+    if not await _admins(session, besides=losing.id):
         raise Conflict(
             "This is the last admin. Make another user an admin first.", code="last-admin"
         )

@@ -40,7 +40,9 @@ class AuthSettings(BackendSettings):
     refresh_token_expire_days: int = Field(30, ge=1, le=365)
     bcrypt_rounds: int = Field(12, ge=4, le=18, description="bcrypt's cost: 2**rounds.")
     first_user_is_admin: bool = Field(
-        False, description="Make the first account an admin (the embedded system does)."
+        False,
+        description="Make an account that registers while there is no admin an admin, as "
+        "`backbeat serve` does.",
     )
     first_admin_email: EmailStr | None = Field(
         None, description="Make this account an admin at start, creating it if need be."

@@ -32,13 +32,16 @@ from libs.common.tokens import CurrentCaller
 from services.notation import scores
 from services.notation.domain.exports import FORMATS
 from services.notation.domain.score import SCHEMA_PATH, ScoreDocument, ScoreError
-from services.notation.models import KnownVideo, Notation, NotationVersion
+from services.notation.models import Heard, KnownVideo, Notation, NotationVersion
 from services.notation.scores import Scribe
 
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 router = APIRouter(prefix="/notation", tags=["notation"])
 
 MAX_EVENTS = 200_000
+HEARD_WAIT_S = 10.0
+"""A short recording is heard within seconds of its upload: a script that goes on at once need not
+ask twice."""
 
 
 def scribe_of(request: Request) -> Scribe:
@@ -257,15 +260,19 @@ async def performance_for(body: FromEvents, request: Request, user_id: UUID) -> 
 
         if await eventually(find) is None:
             raise NotFound("There is no such video.", code="video-not-found", field="body.video_id")
-        async with sessions() as looking:
-            heard = await scores.latest_heard(looking, video_id)
+
+        async def find_heard() -> Heard | None:
+            async with sessions() as looking:
+                return await scores.latest_heard(looking, video_id)
+
+        heard = await eventually(find_heard, within_s=HEARD_WAIT_S if body.events is None else 0)
         if body.events is None:
             if heard is None:
                 raise Conflict(
                     "Nothing has been heard in this video yet. Wait for its jobs, or ask with "
                     "POST /audio/detect-onsets/{audio_id}.",
                     code="not-analysed",
-                    headers={"Retry-After": "2"},
+                    headers={"Retry-After": "5"},
                 )
             return await storage.read(heard.hits_key), heard.title
         title = heard.title if heard is not None else ""

@@ -251,7 +251,10 @@ async def requantise(
 ) -> ScoreDocument:
     """The score's own performance, written anew."""
     performance = writing.performance_in(document).to_json()
-    written = await scribe.write(performance, options, document.score.title)
+    try:
+        written = await scribe.write(performance, options, document.score.title)
+    except (TookTooLong, ChildDied) as error:
+        raise Unavailable("Writing this score anew took too long.") from error
     return ScoreDocument.from_json(written)
 
 
@@ -518,7 +521,7 @@ async def from_performance(
         document = await scribe.write(performance, options, title)
     except ScoreError as error:
         raise invalid(error) from error
-    except TookTooLong as error:
+    except (TookTooLong, ChildDied) as error:
         raise Unavailable("Writing this score took too long. Send fewer events.") from error
     return await create(
         session,

@@ -151,13 +151,17 @@ async def run_system(server_url: str, folder: Path, kind: str) -> AsyncIterator[
             transport = RabbitTransport(BROKER_URL, DURABLE, TRANSIENT, prefix=prefix)
         listening = bind("127.0.0.1", 0)
         async with on_postgres(folder, database_url, listening, transport) as embedded:
-            yield System(
+            one = System(
                 url=embedded.url,
                 database_url=database_url,
                 storage=Storage.open(str(folder / "files")),
                 files=folder / "files",
                 embedded=embedded,
             )
+            # The first account is the admin, who may not be deleted.
+            admin = await one.user()
+            yield one
+            await admin.http.aclose()
         if transport is not None:
             await remove_topology(BROKER_URL, transport)
 

@@ -299,3 +299,15 @@ async def test_all_steps_of_fifty_uploads_at_once_complete(
         assert {job["status"] for job in jobs.values()} == {"completed"}
     page = (await drummer.http.get("/notation/", params={"limit": 200})).json()
     assert len(page["items"]) == 50
+
+
+async def test_a_script_that_does_not_wait_gets_its_score_all_the_same(
+    user: User, groove_video: Path
+) -> None:
+    video = await user.upload(groove_video)
+    extracted = await user.http.post(f"/audio/extract/{video['id']}")
+    detected = await user.http.post(f"/audio/detect-onsets/{extracted.json()['audio_id']}")
+    assert detected.status_code == 202, detected.text
+    written = await user.http.post("/notation/from-events", json={"video_id": video["id"]})
+    assert written.status_code == 201, written.text
+    assert written.json()["time_signature"] == "4/4"
