@@ -23,6 +23,7 @@ ALGORITHMS: Final = ["EdDSA", "RS256"]
 LEEWAY_S: Final = 10
 KEYS_FRESH_S: Final = 300.0
 REFETCH_AT_MOST_EVERY_S: Final = 5.0
+ASKED_AGAIN_AFTER_S: Final = 10.0
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -89,7 +90,9 @@ class TokenVerifier:
                 try:
                     document = await self._fetch()
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    # A key once fetched stays good while auth is away.
+                    # A key once fetched stays good while auth is away; it is asked again soon, but
+                    # not by every request.
+                    self._fetched_at = time.monotonic() - KEYS_FRESH_S + ASKED_AGAIN_AFTER_S
                     if unknown:
                         raise Unavailable(
                             "The sign-in service does not answer, so your token cannot be "

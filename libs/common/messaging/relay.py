@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import delete, func, select, text, update
 
 from libs.common.database import SessionMaker
+from libs.common.idempotency import IdempotentAnswer
 from libs.common.messaging.event import utc_now
 from libs.common.messaging.inbox import InboxMessage
 from libs.common.messaging.outbox import COMMITTED, OutboxMessage
@@ -99,8 +100,11 @@ class Relay:
         return len(rows)
 
     async def purge(self) -> None:
-        """Forget what was sent and handled long ago."""
+        """Forget what was sent, handled and answered long ago."""
         limit = utc_now() - KEPT_FOR
         async with self.sessions.begin() as session:
             await session.execute(delete(OutboxMessage).where(OutboxMessage.published_at < limit))
             await session.execute(delete(InboxMessage).where(InboxMessage.handled_at < limit))
+            await session.execute(
+                delete(IdempotentAnswer).where(IdempotentAnswer.created_at < limit)
+            )
