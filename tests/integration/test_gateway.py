@@ -297,11 +297,19 @@ async def test_a_service_that_is_down_is_unavailable_for_a_moment(upstream, clie
         answer = await client.get(f"{home}/media/videos/", headers=signed_in())
         assert await problem(answer) == (503, "service-unavailable")
         assert answer.headers["Retry-After"] == "2"
+        # The other services' routes must not go with it.
         ready = await client.get(f"{home}/readyz")
-        checks = {"auth": True, "media": False, "audio": True, "notation": True}
-        assert (ready.status, (await ready.json())["checks"]) == (503, checks)
+        assert (ready.status, (await ready.json())["checks"]) == (200, {"auth": True})
         document = await (await client.get(f"{home}/openapi.json")).json()
         assert document["x-unavailable"] == ["media"]
+
+
+async def test_the_gateway_is_not_ready_without_auth(upstream, client):
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+    async with gateway(upstream, auth_url=f"http://127.0.0.1:{port}") as home:
+        ready = await client.get(f"{home}/readyz")
+        assert (ready.status, (await ready.json())["checks"]) == (503, {"auth": False})
 
 
 async def test_a_service_that_is_not_installed_is_said_to_be_so(home, client):
