@@ -10,7 +10,7 @@ import queue
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,16 +57,14 @@ def embedded_server(data: Path | None, port: int) -> Iterator[str]:
     handler.setFormatter(JsonLines("backbeat"))
     logging.basicConfig(level="INFO", handlers=[handler], force=True)
     started: queue.Queue[str | BaseException] = queue.Queue()
-    stops: list[Callable[[], object]] = []
+    stopping = threading.Event()
 
     async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
         # The command line's own account must not take the admin's seat.
         async with running(folder, "127.0.0.1", port, first_user_is_admin=False) as system:
-            stops.append(lambda: loop.call_soon_threadsafe(stop.set))
             started.put(system.url)
-            await stop.wait()
+            # In a thread: Ctrl-C may have come before there was anything to stop.
+            await asyncio.to_thread(stopping.wait)
 
     def run() -> None:
         try:
@@ -84,8 +82,7 @@ def embedded_server(data: Path | None, port: int) -> Iterator[str]:
             raise first
         yield first
     finally:
-        for stop in stops:
-            stop()
+        stopping.set()
         thread.join()
 
 
@@ -113,6 +110,8 @@ def do_transcribe(
     password: str | None,
 ) -> None:
     """Over the public API: of a server, or of the embedded system started for this."""
+    import httpx
+
     from backbeat.client import ApiProblem, Client
     from backbeat.transcribe import Failed, transcribe
 
@@ -130,6 +129,9 @@ def do_transcribe(
             transcribe(client, video, output, console)
         except (ApiProblem, Failed) as problem:
             errors.print(f"[red]{problem}[/red]")
+            raise typer.Exit(1) from None
+        except httpx.TransportError as error:
+            errors.print(f"[red]Backbeat at {server} does not answer: {error}[/red]")
             raise typer.Exit(1) from None
 
 

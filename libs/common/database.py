@@ -7,6 +7,7 @@ code serves one shared database (embedded) and one per service (a cluster).
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -126,7 +127,8 @@ def _fits_no_column(error: DBAPIError) -> bool:
 
 def _is_away(error: DBAPIError) -> bool:
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    return error.connection_invalidated or state.startswith(("08", "53", "57P"))
+    # 40: it broke a deadlock by ending this transaction; asking again is all it takes.
+    return error.connection_invalidated or state.startswith(("08", "40", "53", "57P"))
 
 
 def install_database_handlers(app: FastAPI) -> None:
@@ -149,7 +151,8 @@ def install_database_handlers(app: FastAPI) -> None:
         log.warning("database away", exc_info=error)
         return away.response(request)
 
-    for kind in (DBAPIError, PoolTimeout, ConnectionError):
+    # Its name is not known (a container that is down), or nobody answers: no ConnectionError.
+    for kind in (DBAPIError, PoolTimeout, ConnectionError, TimeoutError, socket.gaierror):
         app.add_exception_handler(kind, on_database)
 
 

@@ -24,6 +24,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from libs.common.errors import ProblemDocument, install_problem_handlers
+from libs.common.heads import BoundedHeads
 from libs.common.routing import BodyLimit, SlashTolerant
 from libs.common.settings import ServiceSettings, SettingsProblem
 from libs.common.telemetry import RequestTelemetry, configure_logging
@@ -182,7 +183,7 @@ async def serving(running: Running, listening: socket.socket) -> AsyncIterator[N
         lifespan="off",
         timeout_graceful_shutdown=int(running.settings.stop_grace_s),
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=BoundedHeads,
         server_header=False,
         # It would believe any local client; the gateway and auth read the header themselves.
         proxy_headers=False,

@@ -193,8 +193,12 @@ async def cancel(
                 "generation": generation,
                 "finished_at": func.now(),
             },
-            where=(WorkItem.generation <= generation)
-            & WorkItem.state.in_(["queued", "running", "cancelled"]),
+            where=or_(
+                (WorkItem.generation <= generation)
+                & WorkItem.state.in_(["queued", "running", "cancelled"]),
+                # It overtook the retry of an item that had failed.
+                (WorkItem.generation < generation) & (WorkItem.state == "failed"),
+            ),
         )
     )
 
@@ -380,8 +384,10 @@ class Worker:
             except Exception as error:
                 outcome = "error"
                 log.error("work failed", extra={"job_id": str(item.id)}, exc_info=error)
-                await self._discard(control)
                 await self._again(item, token)
+                # A connection that breaks during the commit does not tell whether it counted.
+                if not await self._counted(item, token):
+                    await self._discard(control)
         except DATABASE_AWAY as error:
             # The database is away: the lease runs out and the item is taken up again.
             outcome = "lost"
@@ -429,6 +435,15 @@ class Worker:
             held.state = state
             held.finished_at = await session.scalar(select(func.now()))
             held.lease_until = None
+
+    async def _counted(self, item: WorkItem, token: UUID) -> bool:
+        async with self.sessions() as session:
+            found = await session.scalar(
+                select(WorkItem.id).where(
+                    WorkItem.id == item.id, WorkItem.worker == token, WorkItem.state == "done"
+                )
+            )
+        return found is not None
 
     async def _again(self, item: WorkItem, token: UUID) -> None:
         async with self.sessions.begin() as session:

@@ -595,9 +595,16 @@ async def on_local_copy(
 
 
 async def cached(
-    request: Request, sound: Sound, name: str, function: Callable[..., bytes], *args: Any
+    request: Request,
+    session: AsyncSession,
+    sound: Sound,
+    name: str,
+    function: Callable[..., bytes],
+    *args: Any,
 ) -> bytes:
-    """What was made once from a sound is kept beside it."""
+    """What was made once from a sound is kept beside it. Ends the session."""
+    # Drawings wait for each other: they must not hold the connections that work is done with.
+    await session.commit()
     storage: Storage = request.app.state.storage
     key = f"derived/{sound.video_id}/{sound.id}/{name}"
     try:
@@ -618,7 +625,9 @@ async def get_waveform(
 ) -> WaveformRead:
     """The waveform's outline, for drawing."""
     sound = await steps.get_sound(session, caller.user_id, audio_id)
-    data = await cached(request, sound, f"peaks-{buckets}.json", derived.peaks_json, buckets)
+    data = await cached(
+        request, session, sound, f"peaks-{buckets}.json", derived.peaks_json, buckets
+    )
     return WaveformRead(duration_seconds=sound.duration_s, peaks=json.loads(data))
 
 
@@ -646,7 +655,9 @@ async def get_spectrogram(
     if start_s >= end:
         raise Invalid("The part is empty: end_s must be after start_s.", field="query.end_s")
     name = f"spectrogram-{width}x{height}-{start_s:.3f}-{end:.3f}.png"
-    data = await cached(request, sound, name, derived.spectrogram, width, height, start_s, end)
+    data = await cached(
+        request, session, sound, name, derived.spectrogram, width, height, start_s, end
+    )
     return Response(data, media_type="image/png")
 
 
@@ -656,7 +667,7 @@ async def get_loudness(
 ) -> LoudnessRead:
     """How loud the sound is: integrated loudness, peak and mean level."""
     sound = await steps.get_sound(session, caller.user_id, audio_id)
-    data = await cached(request, sound, "loudness.json", derived.loudness_json)
+    data = await cached(request, session, sound, "loudness.json", derived.loudness_json)
     return LoudnessRead.model_validate_json(data)
 
 
@@ -692,9 +703,6 @@ async def recommend_settings(
 ) -> Recommendation:
     """Settings that suit this sound, from its level and from how sure the last hearing was."""
     sound = await steps.get_sound(session, caller.user_id, audio_id)
-    loudness = LoudnessRead.model_validate_json(
-        await cached(request, sound, "loudness.json", derived.loudness_json)
-    )
     analysis = await session.scalar(
         select(AudioAnalysis)
         .where(AudioAnalysis.audio_file_id == sound.id)
@@ -707,6 +715,9 @@ async def recommend_settings(
             select(DrumEvent.confidence).where(DrumEvent.analysis_id == analysis.id)
         )
         confidences = [value for value in rows if value is not None]
+    loudness = LoudnessRead.model_validate_json(
+        await cached(request, session, sound, "loudness.json", derived.loudness_json)
+    )
     return derived.recommend(
         request.app.state.settings.model,
         loudness.integrated_lufs,

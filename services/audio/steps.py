@@ -39,6 +39,10 @@ MINE = (JobType.EXTRACTION, JobType.ONSET, JobType.CLASSIFICATION)
 Jobs = dict[str, UUID]
 
 
+class NotToldYet(Exception):
+    """An event has overtaken the one that it builds on: the transport brings it again."""
+
+
 class Announcer:
     """Tells media how audio's work goes."""
 
@@ -300,8 +304,10 @@ async def _begin(session: AsyncSession, event: JobRequested, settings: AudioSett
     # when equal work is under way, so that each job ends on its own.
     dedupe = f"/{event.job_id}"
     if job_type is JobType.EXTRACTION:
-        source = await live_source(session, event.video_id)
+        source = await session.get(Source, event.video_id)
         if source is None:
+            raise NotToldYet(f"VideoUploaded of {event.video_id} is still on its way")
+        if source.deleted_at is not None:
             return
         options = ExtractionOptions.model_validate(chosen)
         sound = await session.get(

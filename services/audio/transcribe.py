@@ -13,6 +13,7 @@ from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common.database import new_id
 from libs.common.events import AudioWorkProgressed
 from libs.common.messaging.event import Message
 from libs.common.messaging.transport import Transport
@@ -146,7 +147,8 @@ class Transcriber:
     async def extract(self, item: WorkItem, control: Control) -> Finish:
         """The video's sound into storage."""
         audio_id = UUID(item.params["audio_id"])
-        audio_key = f"audio/{item.video_id}/{audio_id}.flac"
+        # A key of this try's own: what it discards must not be what another try has kept.
+        audio_key = f"audio/{item.video_id}/{audio_id}/{new_id()}.flac"
         with tempfile.TemporaryDirectory(prefix="backbeat-") as folder:
             target = Path(folder) / "sound.flac"
             try:
@@ -196,7 +198,7 @@ class Transcriber:
         """The sound's hits and beats into storage and into rows."""
         audio_id = UUID(item.params["audio_id"])
         analysis_id = UUID(item.params["analysis_id"])
-        hits_key = f"hits/{item.video_id}/{analysis_id}.json"
+        hits_key = f"hits/{item.video_id}/{analysis_id}/{new_id()}.json"
         with tempfile.TemporaryDirectory(prefix="backbeat-") as folder:
             path = Path(folder) / "sound.flac"
             await self.storage.fetch(item.params["audio_key"], path)

@@ -54,11 +54,11 @@ async def register(
         code="email-taken",
         field="body.email",
     )
+    # Before the first query: no database connection waits for bcrypt.
+    hashed = await passwords.hash_password(password, settings.bcrypt_rounds)
     if await find_by_email(session, email) is not None:
         raise taken
-    user = User(
-        email=email, password_hash=await passwords.hash_password(password, settings.bcrypt_rounds)
-    )
+    user = User(email=email, password_hash=hashed)
     roles = [await _role(session, "user")]
     if settings.first_user_is_admin:
         await session.execute(text("SELECT pg_advisory_xact_lock(hashtext('auth:first-user'))"))

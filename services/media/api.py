@@ -218,7 +218,11 @@ async def upload_video(
             received = await ingest.receive(
                 storage, offload, settings, form.file_name, form.chunks()
             )
-            await form.finish()
+            try:
+                await form.finish()
+            except BaseException:
+                await storage.delete(received.key)
+                raise
         except BadForm as error:
             raise Invalid(str(error), code="bad-form", field="body.file") from error
     except Problem:

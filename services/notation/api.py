@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.database import SessionMaker, open_session
+from libs.common.database import SessionMaker, new_id, open_session
 from libs.common.drums import DrumPiece, Hit
 from libs.common.errors import (
     Conflict,
@@ -50,6 +50,13 @@ def scribe_of(request: Request) -> Scribe:
     return scribe
 
 
+def session_maker(request: Request) -> SessionMaker:
+    """For routes whose slow part must not hold a database connection."""
+    sessions: SessionMaker = request.app.state.sessions
+    return sessions
+
+
+Sessions = Annotated[SessionMaker, Depends(session_maker)]
 TheScribe = Annotated[Scribe, Depends(scribe_of)]
 
 
@@ -225,16 +232,20 @@ async def from_events(
 ) -> Any:
     """Write a score: from what was heard in a video, or from events of your own."""
 
+    performance, title = await performance_for(body, request, caller.user_id)
+    options = body.options()
+    document = await scores.written(scribe, performance, title, options)
+
     async def write() -> dict[str, Any]:
-        performance, title = await performance_for(body, request, caller.user_id)
-        notation = await scores.from_performance(
+        notation = await scores.create(
             session,
-            scribe,
+            notation_id=new_id(),
             user_id=caller.user_id,
             video_id=body.video_id,
-            performance=performance,
-            title=title,
-            options=body.options(),
+            job_id=None,
+            document=document,
+            options=options.chosen(),
+            change="Written from events",
         )
         return {"id": str(notation.id)}
 
@@ -345,14 +356,15 @@ async def update_notation(
     notation_id: UUID,
     body: NotationUpdate,
     caller: CurrentCaller,
-    session: Session,
+    sessions: Sessions,
     response: Response,
     scribe: TheScribe,
     if_match: IfMatch = None,
 ) -> Notation:
     """Edit a score; the version before stays readable."""
     expected = expected_version(if_match)
-    notation = await scores.get(session, caller.user_id, notation_id, lock=True)
+    async with sessions() as session:
+        notation = await scores.get(session, caller.user_id, notation_id)
     scores.check_version(notation, expected)
     try:
         if body.notation_json is not None:
@@ -378,7 +390,9 @@ async def update_notation(
     except ScoreError as error:
         prefix = "body.notation_json" if body.notation_json is not None else "body"
         raise scores.invalid(error, prefix) from error
-    notation = await scores.replace(session, caller.user_id, notation, expected, document, change)
+    async with sessions.begin() as session:
+        notation = await scores.get(session, caller.user_id, notation_id, lock=True)
+        await scores.replace(session, caller.user_id, notation, expected, document, change)
     etag(response, notation)
     return notation
 
@@ -454,7 +468,7 @@ EXPORT_RESPONSES: dict[int | str, dict[str, Any]] = {
 async def export_notation(
     notation_id: UUID,
     caller: CurrentCaller,
-    session: Session,
+    sessions: Sessions,
     scribe: TheScribe,
     kind: Annotated[
         str, Query(alias="format", max_length=20, description="See GET /notation/formats.")
@@ -466,7 +480,8 @@ async def export_notation(
     ] = None,
 ) -> Response:
     """A score as a file: MusicXML, compressed MusicXML, MIDI, JSON, PDF, SVG, PNG, CSV."""
-    notation = await scores.get(session, caller.user_id, notation_id)
+    async with sessions() as session:
+        notation = await scores.get(session, caller.user_id, notation_id)
     options = {"page": page, "width_px": width_px, "mode": mode}
     given = {name: value for name, value in options.items() if value is not None}
     try:

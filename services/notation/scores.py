@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from libs.common import work
-from libs.common.database import SessionMaker, new_id
+from libs.common.database import SessionMaker
 from libs.common.errors import Invalid, NotFound, PreconditionFailed, Unavailable
 from libs.common.events import (
     EventsDetected,
@@ -428,6 +428,16 @@ async def _write_for_job(
             "Writing this score took longer than the time limit. Cut the recording.",
         )
         return
+    except ChildDied:
+        await _fail(
+            sessions,
+            event,
+            job_id,
+            "worker-crashed",
+            "The writing of this score crashed. Try again; if it stays, cut the recording.",
+            retryable=True,
+        )
+        return
     async with sessions.begin() as session:
         if not await first_time(session, event):
             return
@@ -449,7 +459,13 @@ async def _write_for_job(
 
 
 async def _fail(
-    sessions: SessionMaker, event: EventsDetected | JobRequested, job_id: UUID, code: str, why: str
+    sessions: SessionMaker,
+    event: EventsDetected | JobRequested,
+    job_id: UUID,
+    code: str,
+    why: str,
+    *,
+    retryable: bool = False,
 ) -> None:
     async with sessions.begin() as session:
         if await first_time(session, event):
@@ -463,6 +479,7 @@ async def _fail(
                     generation=event.generation,
                     code=code,
                     message=why,
+                    retryable=retryable,
                 ),
             )
 
@@ -506,33 +523,16 @@ async def user_deleted(session: AsyncSession, event: UserDeleted) -> None:
             await remove(session, notation)
 
 
-async def from_performance(
-    session: AsyncSession,
-    scribe: Scribe,
-    *,
-    user_id: UUID,
-    video_id: UUID | None,
-    performance: bytes,
-    title: str,
-    options: NotationOptions,
-) -> Notation:
-    """A score written at once from given hits."""
+async def written(
+    scribe: Scribe, performance: bytes, title: str, options: NotationOptions
+) -> bytes:
+    """A score's document, at once, from given hits."""
     try:
-        document = await scribe.write(performance, options, title)
+        return await scribe.write(performance, options, title)
     except ScoreError as error:
         raise invalid(error) from error
     except (TookTooLong, ChildDied) as error:
         raise Unavailable("Writing this score took too long. Send fewer events.") from error
-    return await create(
-        session,
-        notation_id=new_id(),
-        user_id=user_id,
-        video_id=video_id,
-        job_id=None,
-        document=document,
-        options=options.chosen(),
-        change="Written from events",
-    )
 
 
 def as_bytes(notation: Notation | NotationVersion) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -205,3 +207,19 @@ async def test_another_extraction_is_another_sound_and_the_same_the_same(
     assert sound["duration_seconds"] == pytest.approx(9.0, abs=0.05)
     missing = await drummer.http.get(f"/audio/analysis/{sound['id']}")
     assert missing.status_code == 404
+
+
+async def test_channels_that_cannot_be_mixed_are_an_answer_and_not_tried_again(
+    drummer: User, tmp_path: Path
+) -> None:
+    path = tmp_path / "many.wav"
+    channels, rate = 255, 44_100
+    sound = bytes(channels * 2 * 4_000)
+    head = struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * channels * 2, channels * 2, 16)
+    chunks = b"WAVEfmt " + head + b"data" + struct.pack("<I", len(sound)) + sound
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    video = await drummer.upload(path)
+    async with asyncio.timeout(30):
+        jobs = await drummer.jobs_after(video["id"])
+    assert jobs["extraction"]["status"] == "failed"
+    assert jobs["extraction"]["error_code"] == "media-unreadable"

@@ -94,6 +94,18 @@ async def test_a_truncated_video_is_refused(drummer: User, groove_video: Path) -
     assert (answer.status_code, code_of(answer)) == (422, "media-unreadable")
 
 
+async def test_a_form_that_is_broken_after_its_file_leaves_no_file(
+    embedded_system: System, drummer: User, groove_video: Path
+) -> None:
+    before = await embedded_system.storage.keys("videos")
+    answer = await drummer.http.post(
+        "/media/videos/",
+        files=[("file", ("a.mp4", groove_video.read_bytes())), ("note", (None, b"x" * 20_000))],
+    )
+    assert (answer.status_code, code_of(answer)) == (422, "bad-form")
+    assert await embedded_system.storage.keys("videos") == before
+
+
 async def test_a_huge_picture_is_refused(drummer: User, tmp_path: Path) -> None:
     path = make_video(tmp_path / "huge.mp4", None, duration_s=0.1, size=(8320, 64))
     answer = await drummer.try_upload(path)

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -122,8 +125,9 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    folder = tmp_path_factory.mktemp("cluster")
+async def cluster() -> AsyncIterator[Cluster]:
+    # Not in pytest's folder, which is closed to PostgreSQL's user when tests run as root.
+    folder = Path(tempfile.mkdtemp(prefix="backbeat-cluster-"))
     postgres = await asyncio.to_thread(get_server, folder / "postgres", cleanup_mode="stop")
     prefix = f"test-{uuid4().hex[:12]}."
     direct = RabbitTransport(BROKER_URL, DURABLE, TRANSIENT, prefix=prefix)
@@ -146,6 +150,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
         await direct.close()
         await remove_topology(BROKER_URL, direct)
         await asyncio.to_thread(postgres.cleanup)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -270,8 +275,6 @@ async def test_a_service_without_its_settings_says_which(cluster: Cluster) -> No
 
 async def run_alone(service: str, environment: dict[str, str]) -> tuple[int, str]:
     """Start a service that must not start; its status and what it said."""
-    import sys
-
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -283,3 +283,13 @@ async def test_pictures_of_the_score_are_pictures(owner: User, owned: Transcribe
     assert (await export(owner, score, "pdf")).startswith(b"%PDF-")
     with Image.open(io.BytesIO(await export(owner, score, "png", width_px=640))) as picture:
         assert (picture.format, picture.width) == ("PNG", 640)
+
+
+async def test_more_bars_than_a_score_may_have_are_refused(drummer: User) -> None:
+    twelve_hours_apart = [{"time_seconds": at, "instrument": "kick"} for at in (0, 43_200)]
+    answer = await drummer.http.post(
+        "/notation/from-events",
+        json={"events": twelve_hours_apart, "tempo": 400, "time_signature": "1/32"},
+    )
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["field"] == "body.bars"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import func, select
 
@@ -286,6 +287,45 @@ async def test_dead_letters_are_replayed_or_dropped_by_id(transport: Transport) 
     assert sorted(heard.numbers) == [1, 2, 3]
     assert await transport.dead_letters("audio") == []
     assert await transport.drop("audio", None) == 0
+
+
+async def test_a_replayed_dead_letter_that_dies_again_is_not_replayed_for_ever(
+    transport: Transport,
+) -> None:
+    tries = 0
+
+    async def refuses(event: JobRequested) -> None:
+        nonlocal tries
+        tries += 1
+        raise Permanent("still not mended")
+
+    async def dead() -> bool:
+        return len(await transport.dead_letters("audio")) == 2
+
+    async with running(transport.consume([hearing("audio", refuses)])):
+        await transport.publish([Message.of(asked(1)), Message.of(asked(2))])
+        await until(dead)
+        async with asyncio.timeout(10):
+            assert await transport.replay("audio", None) == 2
+        await until(lambda: tries == 4)
+        await until(dead)
+
+
+async def test_the_embedded_transport_publishes_over_one_pool(
+    make_postgres: MakeTransport, empty_database_url: str
+) -> None:
+    transport = await make_postgres(DURABLE, TRANSIENT)
+    assert all(await asyncio.gather(*(transport.ready() for _ in range(8))))
+    await transport.close()
+    connection = await asyncpg.connect(empty_database_url)
+
+    async def alone() -> bool:
+        rows = "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()"
+        return bool(await connection.fetchval(rows))
+
+    async with asyncio.timeout(5):
+        await until(alone)
+    await connection.close()
 
 
 async def test_transient_events_arrive_and_are_not_tried_again(transport: Transport) -> None:

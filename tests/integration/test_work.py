@@ -147,9 +147,26 @@ async def test_failed_work_can_be_asked_for_again_under_its_id(audio: SessionMak
     job_id, _ = await submitted(audio)
     async with running(Worker("audio", audio, {"hear": refuses}, Told()).run()):
         await until(has_state(audio, job_id, "failed"))
-    assert await submitted(audio, job_id=job_id, revive=False) == (job_id, False)
-    assert await submitted(audio, job_id=job_id) == (job_id, True)
+    assert await submitted(audio, job_id=job_id) == (job_id, False)
+    assert await submitted(audio, job_id=job_id, generation=2) == (job_id, True)
     assert await state(audio, job_id) == "queued"
+
+
+async def test_a_cancellation_that_overtakes_the_retry_of_failed_work_stops_it(
+    audio: SessionMaker,
+) -> None:
+    async def refuses(item: WorkItem, control: Control) -> Finish:
+        raise Refused("no-drums", "No drums are heard.")
+
+    job_id, _ = await submitted(audio)
+    async with running(Worker("audio", audio, {"hear": refuses}, Told()).run()):
+        await until(has_state(audio, job_id, "failed"))
+    await cancel(audio, job_id)
+    assert await state(audio, job_id) == "failed"
+    await cancel(audio, job_id, generation=2)
+    assert await submitted(audio, job_id=job_id, generation=2) == (job_id, False)
+    assert await state(audio, job_id) == "cancelled"
+    assert await submitted(audio, job_id=job_id, generation=3) == (job_id, True)
 
 
 async def test_the_item_of_a_killed_worker_is_taken_over_when_its_lease_ends(
@@ -274,9 +291,41 @@ async def test_a_lease_lost_between_the_check_and_the_commit_does_not_count_eith
     assert await effects(audio, job_id) == 0
 
 
-async def cancel(sessions: SessionMaker, job_id: UUID) -> None:
+async def test_a_result_whose_commit_broke_off_after_all_was_kept_is_not_discarded(
+    audio: SessionMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discarded: list[UUID] = []
+    settled = Worker._settle
+
+    async def breaks_off(self: Worker, item: WorkItem, token: UUID, finish: Finish) -> None:
+        await settled(self, item, token, finish)
+        raise ConnectionError("the database restarted before it could say that all is kept")
+
+    async def hear(item: WorkItem, control: Control) -> Finish:
+        async def discard() -> None:
+            discarded.append(item.id)
+
+        control.discard.append(discard)
+        return effect(item)
+
+    monkeypatch.setattr(Worker, "_settle", breaks_off)
+    job_id, _ = await submitted(audio)
+    async with running(Worker("audio", audio, {"hear": hear}, Told()).run()):
+        await until(has_state(audio, job_id, "done"))
+    assert discarded == []
+    assert await effects(audio, job_id) == 1
+
+
+async def cancel(sessions: SessionMaker, job_id: UUID, generation: int = 1) -> None:
     async with sessions.begin() as session:
-        await work.cancel(session, job_id=job_id, kind="hear", video_id=uuid4(), user_id=ALICE)
+        await work.cancel(
+            session,
+            job_id=job_id,
+            kind="hear",
+            video_id=uuid4(),
+            user_id=ALICE,
+            generation=generation,
+        )
 
 
 async def test_work_cancelled_while_it_waits_is_never_begun(audio: SessionMaker) -> None:
@@ -338,12 +387,12 @@ async def test_work_cancelled_before_it_came_is_not_begun_by_the_pipeline(
 ) -> None:
     job_id = uuid4()
     await cancel(audio, job_id)
-    assert await submitted(audio, job_id=job_id, revive=False) == (job_id, False)
+    assert await submitted(audio, job_id=job_id) == (job_id, False)
     assert await state(audio, job_id) == "cancelled"
     async with audio() as session:
-        assert await work.was_cancelled(session, job_id)
+        assert await work.was_cancelled(session, job_id, 1)
     # Asked for by hand it is wanted again.
-    assert await submitted(audio, job_id=job_id) == (job_id, True)
+    assert await submitted(audio, job_id=job_id, generation=2) == (job_id, True)
     assert await state(audio, job_id) == "queued"
 
 

@@ -64,6 +64,7 @@ class PostgresTransport:
         self.url = plain_url(url)
         self.subscribers = subscribers
         self._pool: asyncpg.Pool | None = None
+        self._connecting = asyncio.Lock()
 
     async def start(self) -> None:
         """Create PgQueuer's tables when they are not there, or bring them up to date."""
@@ -82,10 +83,12 @@ class PostgresTransport:
         return await asyncpg.connect(self.url, server_settings={"search_path": SCHEMA}, timeout=10)
 
     async def _queries(self) -> Queries:
-        if self._pool is None:
-            self._pool = await asyncpg.create_pool(
-                self.url, min_size=1, max_size=3, server_settings={"search_path": SCHEMA}
-            )
+        # The relays of all services begin at once, and must not make a pool each.
+        async with self._connecting:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self.url, min_size=1, max_size=3, server_settings={"search_path": SCHEMA}
+                )
         return Queries(AsyncpgPoolDriver(self._pool))
 
     async def publish(self, messages: Sequence[Message]) -> None:

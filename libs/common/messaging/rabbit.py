@@ -256,8 +256,12 @@ class RabbitTransport:
 
     async def _settle_dead(self, service: str, ids: Sequence[str] | None, *, replay: bool) -> int:
         channel, queue = await self._dead(service)
-        settled = 0
+        parked = []
+        # All of them first: one that dies again at once must not come round for ever.
         while (message := await queue.get(fail=False)) is not None:
+            parked.append(message)
+        settled = 0
+        for message in parked:
             if ids is not None and dead_letter(service, message).id not in ids:
                 continue
             if replay:

@@ -226,7 +226,11 @@ class _Writer:
             self._resampler = AudioResampler("s16", _layout(self._channels), self._rate)
         frame.pts = None
         self._skip_samples += round(skip_s * self._rate)
-        self._put(self._resampler.resample(frame))
+        try:
+            resampled = self._resampler.resample(frame)
+        except av.FFmpegError as error:  # channels that cannot be mixed, such as 255 of them
+            raise UnreadableMedia from error
+        self._put(resampled)
         self._fed_s += length_s - skip_s
 
     def finish(self) -> None:

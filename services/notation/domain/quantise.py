@@ -27,6 +27,7 @@ from libs.common.drums import DrumPiece, Hit
 from libs.common.performance import Performance
 from services.notation.domain import engrave, kit
 from services.notation.domain.score import (
+    MAX_BARS,
     MAX_BPM,
     MAX_DURATION_S,
     MAX_EVENTS,
@@ -699,6 +700,8 @@ def _bar_lines(downbeats: Sequence[int], every: int, first: int, last: int) -> l
             result.append(result[-1] + every)
         if line > result[-1]:
             result.append(line)
+    if len(result) - 1 > MAX_BARS:
+        raise ScoreError("bars", f"the hits span more than {MAX_BARS} bars")
     return result
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from typing import Annotated
 
 import httpx
@@ -7,10 +8,12 @@ import pytest
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict
 
+from libs.common.database import install_database_handlers
 from libs.common.errors import Conflict, NotFound, TooManyRequests
 from libs.common.service import make_app
 
 app = make_app("test", "Test")
+install_database_handlers(app)
 INNARDS = "the table of passwords"
 
 
@@ -38,6 +41,18 @@ async def taken() -> None:
 @app.get("/broken")
 async def broken() -> None:
     raise RuntimeError(INNARDS)
+
+
+AWAY = {
+    "refused": ConnectionRefusedError(111, "Connect call failed"),
+    "silent": TimeoutError(),
+    "nameless": socket.gaierror(-2, "Name or service not known"),
+}
+
+
+@app.get("/away/{how}")
+async def away(how: str) -> None:
+    raise AWAY[how]
 
 
 @app.get("/things/")
@@ -175,3 +190,11 @@ async def test_readiness_tells_which_check_fails() -> None:
         503,
         {"database": True, "broker": False},
     )
+
+
+@pytest.mark.parametrize("how", list(AWAY))
+async def test_a_database_that_is_away_is_a_503_however_it_shows(how: str) -> None:
+    answer = await ask("GET", f"/away/{how}")
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "https://backbeat.dev/problems/unavailable"
+    assert answer.headers["retry-after"] == "2"
