@@ -177,7 +177,9 @@ def demo(
         video = output / "demo-groove.mp4"
         if not video.exists():
             with console.status("Rendering a clip of a drummer …"):
-                render_clip(video)
+                unfinished = video.with_suffix(".part.mp4")
+                render_clip(unfinished)
+                unfinished.rename(video)
     elif not video.is_file():
         errors.print(f"[red]There is no file {video}.[/red]")
         raise typer.Exit(2)
@@ -284,16 +286,28 @@ def asyncapi() -> None:
 BrokerUrl = Annotated[
     str, typer.Option(envvar="BROKER_URL", help="amqp://…, or the embedded database's URL.")
 ]
+BrokerPrefix = Annotated[
+    str, typer.Option(envvar="BROKER_PREFIX", help="As the services' …_BROKER_PREFIX.")
+]
 Ids = Annotated[list[str] | None, typer.Argument(help="Message ids; without: all.")]
 
 
+def known_service(name: str) -> None:
+    """A mistyped name would only show an empty list."""
+    from libs.common.migrate import BACKENDS
+
+    if name not in BACKENDS:
+        raise typer.BadParameter(f"no service {name!r}; there are {', '.join(BACKENDS)}")
+
+
 @dead_letters.command("list")
-def list_dead(service: str, broker_url: BrokerUrl) -> None:
+def list_dead(service: str, broker_url: BrokerUrl, broker_prefix: BrokerPrefix = "") -> None:
     """Show a service's dead letters, with the reason that each died of."""
+    known_service(service)
     from libs.common.backend import open_transport
 
     async def main() -> list[Any]:
-        transport = open_transport(broker_url)
+        transport = open_transport(broker_url, broker_prefix)
         try:
             return await transport.dead_letters(service)
         finally:
@@ -307,12 +321,13 @@ def list_dead(service: str, broker_url: BrokerUrl) -> None:
     console.print(table)
 
 
-def settle(service: str, broker_url: str, ids: list[str] | None, how: str) -> None:
+def settle(service: str, broker_url: str, prefix: str, ids: list[str] | None, how: str) -> None:
     """Replay or drop."""
+    known_service(service)
     from libs.common.backend import open_transport
 
     async def main() -> int:
-        transport = open_transport(broker_url)
+        transport = open_transport(broker_url, prefix)
         try:
             return int(await getattr(transport, how)(service, ids or None))
         finally:
@@ -322,9 +337,11 @@ def settle(service: str, broker_url: str, ids: list[str] | None, how: str) -> No
 
 
 @dead_letters.command("replay")
-def replay_dead(service: str, broker_url: BrokerUrl, ids: Ids = None) -> None:
+def replay_dead(
+    service: str, broker_url: BrokerUrl, ids: Ids = None, broker_prefix: BrokerPrefix = ""
+) -> None:
     """Deliver dead letters again; what was handled before is not handled twice."""
-    settle(service, broker_url, ids, "replay")
+    settle(service, broker_url, broker_prefix, ids, "replay")
 
 
 @dead_letters.command("drop")
@@ -332,12 +349,13 @@ def drop_dead(
     service: str,
     broker_url: BrokerUrl,
     ids: Ids = None,
+    broker_prefix: BrokerPrefix = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Throw dead letters away for good."""
     if not yes:
         typer.confirm("Throw them away for good?", abort=True)
-    settle(service, broker_url, ids, "drop")
+    settle(service, broker_url, broker_prefix, ids, "drop")
 
 
 @admin.command("rotate-keys")

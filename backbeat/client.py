@@ -54,13 +54,17 @@ class Client:
         self._http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
         self._refresh_token = tokens["refresh_token"]
 
+    def _refresh(self) -> None:
+        """New tokens; ApiProblem when the session has ended."""
+        self._take_tokens(
+            self._http.post("/auth/refresh", json={"refresh_token": self._refresh_token})
+        )
+
     def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         """A request that raises ApiProblem unless it went well."""
         answer = self._http.request(method, path, **kwargs)
         if answer.status_code == 401 and self._refresh_token:
-            self._take_tokens(
-                self._http.post("/auth/refresh", json={"refresh_token": self._refresh_token})
-            )
+            self._refresh()
             answer = self._http.request(method, path, **kwargs)
         if answer.status_code >= 400:
             raise ApiProblem(answer)
@@ -85,6 +89,9 @@ class Client:
                     "GET", f"/media/videos/{video_id}/events", headers=headers
                 ) as answer,
             ):
+                if answer.status_code == 401 and self._refresh_token:
+                    self._refresh()
+                    continue
                 if answer.status_code >= 400:
                     answer.read()
                     raise ApiProblem(answer)

@@ -95,7 +95,8 @@ class Offload:
             finished = False
             try:
                 try:
-                    connection.send((function, args))
+                    # In a thread: megabytes wait in the pipe until the child has started.
+                    await asyncio.to_thread(connection.send, (function, args))
                 except (BrokenPipeError, OSError) as error:
                     raise ChildDied("the worker process was gone") from error
                 while True:
@@ -134,11 +135,13 @@ class Offload:
 
     def kill(self) -> None:
         """End the child now; the next call starts another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        # The process first: a thread may still be writing to its pipe, and ends with an error
+        # once nobody reads, whereas a closed descriptor may be another's by then.
         if self._process is not None:
             if self._process.is_alive():
                 self._process.kill()
             self._process.join(5)
             self._process = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

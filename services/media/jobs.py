@@ -310,9 +310,10 @@ async def progressed(session: AsyncSession, event: WorkProgressed) -> None:
 
 
 async def _completed(
-    session: AsyncSession, job: ProcessingJob, message: str, result: dict[str, Any]
+    session: AsyncSession, job: ProcessingJob, generation: int, message: str, result: dict[str, Any]
 ) -> None:
-    if job.status in OPEN:
+    # A retry tells of its own end, also when the result was there already.
+    if job.status in OPEN and generation >= job.generation:
         await _changed(
             session,
             job,
@@ -348,6 +349,7 @@ async def extracted(session: AsyncSession, event: AudioExtracted) -> None:
     await _completed(
         session,
         job,
+        event.generation,
         f"{event.duration_s:.1f} s of sound",
         {"audio_id": str(event.audio_id), "duration_seconds": event.duration_s},
     )
@@ -363,6 +365,7 @@ async def heard(session: AsyncSession, event: EventsDetected) -> None:
         await _completed(
             session,
             job,
+            event.generation,
             f"{event.hit_count} hits{tempo}",
             {
                 "audio_id": str(event.audio_id),
@@ -383,6 +386,7 @@ async def written(session: AsyncSession, event: NotationCreated) -> None:
         await _completed(
             session,
             job,
+            event.generation,
             f"{event.bar_count} bars, {event.note_count} notes",
             {
                 "notation_id": str(event.notation_id),

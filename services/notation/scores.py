@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from libs.common.events import (
     VideoUploaded,
 )
 from libs.common.messaging import announce, first_time
+from libs.common.messaging.event import utc_now
 from libs.common.offload import ChildDied, Offload, TookTooLong
 from libs.common.paging import page_of
 from libs.common.steps import JobType, NotationOptions, read_options, step_id
@@ -37,6 +39,12 @@ from services.notation.domain.score import ScoreDocument, ScoreError
 from services.notation.domain.stats import summary
 from services.notation.models import Heard, KnownVideo, Notation, NotationVersion
 from services.notation.settings import NotationSettings
+
+HITS_MAY_COME_WITHIN = timedelta(seconds=30)
+
+
+class NotHeardYet(Exception):
+    """The request overtook the hits that it is about; delivered again, it will find them."""
 
 
 class Scribe:
@@ -110,6 +118,7 @@ async def create(
     user_id: UUID,
     video_id: UUID | None,
     job_id: UUID | None,
+    generation: int = 1,
     document: bytes,
     options: dict[str, Any],
     change: str,
@@ -127,23 +136,30 @@ async def create(
     session.add(notation)
     await session.flush()
     _keep_version(session, notation, user_id, change)
-    if video_id is not None:
+    _tell_created(session, notation, job_id, generation)
+    await session.flush()
+    await session.refresh(notation)
+    return notation
+
+
+def _tell_created(
+    session: AsyncSession, notation: Notation, job_id: UUID | None, generation: int
+) -> None:
+    if notation.video_id is not None:
         announce(
             session,
             NotationCreated(
-                video_id=video_id,
-                user_id=user_id,
-                notation_id=notation_id,
+                video_id=notation.video_id,
+                user_id=notation.user_id,
+                notation_id=notation.id,
                 job_id=job_id,
+                generation=generation,
                 tempo=notation.tempo,
                 time_signature=notation.time_signature or "4/4",
                 bar_count=notation.bar_count,
                 note_count=notation.note_count,
             ),
         )
-    await session.flush()
-    await session.refresh(notation)
-    return notation
 
 
 def _keep_version(session: AsyncSession, notation: Notation, user_id: UUID, change: str) -> None:
@@ -385,6 +401,8 @@ async def requested(
         await _fail(sessions, event, event.job_id, error.code, error.detail)
         return
     if last is None:
+        if utc_now() - event.occurred_at < HITS_MAY_COME_WITHIN:
+            raise NotHeardYet
         await _fail(
             sessions,
             event,
@@ -438,6 +456,16 @@ async def _write_for_job(
             retryable=True,
         )
         return
+    await _keep_for_job(sessions, event, job_id, options, document)
+
+
+async def _keep_for_job(
+    sessions: SessionMaker,
+    event: EventsDetected | JobRequested,
+    job_id: UUID,
+    options: NotationOptions,
+    document: bytes,
+) -> None:
     async with sessions.begin() as session:
         if not await first_time(session, event):
             return
@@ -445,13 +473,19 @@ async def _write_for_job(
         gone = video is not None and video.deleted_at is not None
         if gone or await work.was_cancelled(session, job_id, event.generation):
             return
-        notation_id = step_id("notation", job_id, event.event_id)
+        notation_id = step_id("notation", job_id)
+        written = await session.get(Notation, notation_id)
+        if written is not None:
+            # An earlier generation of the job got here before its cancellation did.
+            _tell_created(session, written, job_id, event.generation)
+            return
         await create(
             session,
             notation_id=notation_id,
             user_id=event.user_id,
             video_id=event.video_id,
             job_id=job_id,
+            generation=event.generation,
             document=document,
             options=options.chosen(),
             change="Written from the recording",

@@ -3,6 +3,7 @@ nothing behind."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -98,10 +99,17 @@ async def test_a_form_that_is_broken_after_its_file_leaves_no_file(
     embedded_system: System, drummer: User, groove_video: Path
 ) -> None:
     before = await embedded_system.storage.keys("videos")
-    answer = await drummer.http.post(
-        "/media/videos/",
-        files=[("file", ("a.mp4", groove_video.read_bytes())), ("note", (None, b"x" * 20_000))],
-    )
+    part = b'--cut\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
+
+    async def form() -> AsyncIterator[bytes]:
+        head = (part % b"file").replace(b'"file"', b'"file"; filename="a.mp4"')
+        yield head + groove_video.read_bytes() + b"\r\n" + part % b"note"
+        # In a piece of its own: by now the file is taken.
+        await asyncio.sleep(0.5)
+        yield b"x" * 20_000
+
+    kind = {"Content-Type": "multipart/form-data; boundary=cut"}
+    answer = await drummer.http.post("/media/videos/", content=form(), headers=kind)
     assert (answer.status_code, code_of(answer)) == (422, "bad-form")
     assert await embedded_system.storage.keys("videos") == before
 

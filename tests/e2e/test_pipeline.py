@@ -311,3 +311,16 @@ async def test_a_script_that_does_not_wait_gets_its_score_all_the_same(
     written = await user.http.post("/notation/from-events", json={"video_id": video["id"]})
     assert written.status_code == 201, written.text
     assert written.json()["time_signature"] == "4/4"
+
+
+async def test_a_fast_cancel_and_retry_of_the_score_ends_in_one_score(
+    user: User, groove_video: Path
+) -> None:
+    video = await user.upload(groove_video)
+    job_id = next(job["id"] for job in video["jobs"] if job["job_type"] == "notation")
+    for _ in range(3):
+        assert (await user.http.delete(f"/jobs/{job_id}")).status_code in (200, 409)
+        assert (await user.http.post(f"/jobs/{job_id}/retry")).status_code in (202, 409)
+    jobs = await user.jobs_after(video["id"])
+    assert {job["status"] for job in jobs.values()} == {"completed"}
+    assert len((await user.http.get("/notation/")).json()["items"]) == 1

@@ -21,6 +21,7 @@ class NotationCreated(NotationEvent):
     type: ClassVar[str] = "notation.notation-created.v1"
 
     job_id: UUID | None = None
+    generation: int = 1
     tempo: int | None = None
     time_signature: str
     bar_count: int
