@@ -556,13 +556,22 @@ async def test_ranges_are_served_or_refused_by_the_book(
         assert answer.headers["content-range"] == f"bytes */{len(whole)}"
 
 
-@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000, 96_000])
-@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+@pytest.mark.parametrize(
+    ("rate", "layout"),
+    [
+        (8_000, "mono"),
+        (22_050, "mono"),
+        (48_000, "mono"),
+        (96_000, "mono"),
+        (22_050, "stereo"),
+        (48_000, "stereo"),
+        (22_050, "5.1"),
+        (48_000, "5.1"),
+    ],
+)
 async def test_sound_of_any_rate_and_channels_becomes_a_score(
     drummer: User, tmp_path: Path, rate: int, layout: str
 ) -> None:
-    if layout != "mono" and rate not in (22_050, 48_000):
-        pytest.skip("one axis at a time")
     samples, _ = groove(bars=2, tempo_bpm=120)
     channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
     path = tmp_path / "sound.mka"
