@@ -24,6 +24,8 @@ def _own_runtime_folder() -> None:
     """Where the library keeps its lock. Without this it is one file in the common temporary
     folder, which the first user of a machine closes to all others."""
     runtime = Path(tempfile.gettempdir()) / f"backbeat-{os.getuid()}"
-    (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Each on its own: `parents` would make the upper one with the default mode, which is refused.
+    for folder in (runtime, runtime / "python_PostgresServer"):
+        folder.mkdir(mode=0o700, exist_ok=True)
     # The library reads it once, when it is imported.
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
