@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from libs.common.errors import Invalid
 
@@ -24,6 +24,8 @@ class JobType(StrEnum):
     EXTRACTION = "extraction"
     ONSET = "onset"
     CLASSIFICATION = "classification"
+    SEPARATION = "separation"
+    ENHANCEMENT = "enhancement"
     NOTATION = "notation"
 
 
@@ -51,6 +53,64 @@ class HearingOptions(Options):
     sensitivity: float = Field(
         0.5, ge=0, le=1, description="0 keeps only sure hits, 1 keeps all that may be one."
     )
+    source: Literal["mix", "drums"] = Field(
+        "mix",
+        description="mix: the sound as it is; drums: its newest drum stem, which "
+        "POST /audio/separate-sources makes with Demucs.",
+    )
+
+    def chosen(self) -> dict[str, Any]:
+        """Without the usual source: what was heard before there were stems keeps its name."""
+        chosen = super().chosen()
+        if self.source == "mix":
+            del chosen["source"]
+        return chosen
+
+
+class SeparationOptions(Options):
+    """How a sound is taken apart."""
+
+    method: Literal["auto", "demucs", "hpss"] = Field(
+        "auto",
+        description="demucs is a network, and needs weights that are configured; hpss tells what "
+        "is struck from what sustains, which is no drum stem. auto takes demucs where it can.",
+    )
+    stems: Literal["drums", "all"] = Field(
+        "drums",
+        description="drums: only the drums (hpss: only the percussive part); all: every stem that "
+        "the method has.",
+    )
+
+
+DrumGroup = Literal["kick", "snare", "hats", "toms", "cymbals"]
+
+
+class EnhancementOptions(Options):
+    """How a sound is made clearer. Each part can be switched off, not all of them."""
+
+    denoise: bool = Field(True, description="Lower what does not rise above the steady noise.")
+    reduction_db: float = Field(
+        15.0, ge=3, le=40, description="How far noise is lowered at the most."
+    )
+    emphasis: list[DrumGroup] = Field(
+        default_factory=list, max_length=5, description="Pieces to bring forward when they strike."
+    )
+    emphasis_db: float = Field(6.0, ge=1, le=12, description="How far they are lifted at the most.")
+    loudness_lufs: float | None = Field(
+        -16.0,
+        ge=-40,
+        le=-8,
+        description="The loudness to reach (ITU-R BS.1770-4), as far as a true-peak limit at "
+        "-1 dBTP allows without crushing the strokes; null leaves it as it is.",
+    )
+
+    @model_validator(mode="after")
+    def _does_something(self) -> EnhancementOptions:
+        if not self.denoise and not self.emphasis and self.loudness_lufs is None:
+            raise ValueError("nothing is left to do: denoise, emphasise, or set a loudness")
+        # Asked for in another order, it is the same.
+        self.emphasis = sorted(set(self.emphasis))
+        return self
 
 
 def meter(value: str) -> str:
@@ -80,6 +140,8 @@ OPTIONS: dict[JobType, type[Options]] = {
     JobType.EXTRACTION: ExtractionOptions,
     JobType.ONSET: HearingOptions,
     JobType.CLASSIFICATION: HearingOptions,
+    JobType.SEPARATION: SeparationOptions,
+    JobType.ENHANCEMENT: EnhancementOptions,
     JobType.NOTATION: NotationOptions,
 }
 

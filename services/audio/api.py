@@ -37,7 +37,13 @@ from libs.common.offload import ChildDied, Offload, TookTooLong
 from libs.common.paging import Cursor, Limit, Page
 from libs.common.performance import Performance
 from libs.common.ranges import byte_range
-from libs.common.steps import ExtractionOptions, HearingOptions, JobType
+from libs.common.steps import (
+    EnhancementOptions,
+    ExtractionOptions,
+    HearingOptions,
+    JobType,
+    SeparationOptions,
+)
 from libs.common.storage import MissingObject, Storage
 from libs.common.tokens import CurrentCaller
 from services.audio import derived, steps
@@ -206,6 +212,8 @@ class FormatsRead(BaseModel):
     containers: list[str]
     extraction: dict[str, Any] = Field(description="The options of POST /audio/extract.")
     hearing: dict[str, Any] = Field(description="The options of POST /audio/detect-onsets.")
+    separation: dict[str, Any] = Field(description="The options of POST /audio/separate-sources.")
+    enhancement: dict[str, Any] = Field(description="The options of POST /audio/enhance.")
 
 
 STATES = {"queued": "pending", "running": "running", "done": "completed"}
@@ -343,39 +351,42 @@ async def get_audio_file(audio_id: UUID, caller: CurrentCaller, session: Session
     return await steps.get_sound(session, caller.user_id, audio_id)
 
 
-@router.get(
-    "/files/{audio_id}/content",
-    response_class=StreamingResponse,
-    responses={
-        200: {"content": {"audio/flac": {}}, "description": "The sound"},
-        206: {"content": {"audio/flac": {}}, "description": "The asked part"},
-        **problem_responses(NotFound),
-    },
-)
+PLAYED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"audio/flac": {}}, "description": "The sound"},
+    206: {"content": {"audio/flac": {}}, "description": "The asked part"},
+    **problem_responses(NotFound),
+}
+RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
+
+
+async def play(storage: Storage, key: str, range_header: str | None) -> Response:
+    """A stored FLAC, whole or the asked part."""
+    size = await storage.size(key)
+    part = byte_range(range_header, size)
+    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
+    if part is None:
+        headers["Content-Length"] = str(size)
+        return StreamingResponse(storage.read_stream(key), media_type="audio/flac", headers=headers)
+    headers |= {"Content-Range": part.header, "Content-Length": str(part.length)}
+    return StreamingResponse(
+        storage.read_stream(key, part.start, part.length),
+        status_code=206,
+        media_type="audio/flac",
+        headers=headers,
+    )
+
+
+@router.get("/files/{audio_id}/content", response_class=StreamingResponse, responses=PLAYED)
 async def play_audio_file(
     audio_id: UUID,
     caller: CurrentCaller,
     session: Session,
     storage: Store,
-    range_header: Annotated[str | None, Header(alias="Range", max_length=200)] = None,
+    range_header: RangeHeader = None,
 ) -> Response:
     """An extracted sound as FLAC; takes `Range`."""
     sound = await steps.get_sound(session, caller.user_id, audio_id)
-    size = await storage.size(sound.audio_key)
-    part = byte_range(range_header, size)
-    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
-    if part is None:
-        headers["Content-Length"] = str(size)
-        return StreamingResponse(
-            storage.read_stream(sound.audio_key), media_type="audio/flac", headers=headers
-        )
-    headers |= {"Content-Range": part.header, "Content-Length": str(part.length)}
-    return StreamingResponse(
-        storage.read_stream(sound.audio_key, part.start, part.length),
-        status_code=206,
-        media_type="audio/flac",
-        headers=headers,
-    )
+    return await play(storage, sound.audio_key, range_header)
 
 
 async def count_pieces(session: AsyncSession, analysis: AudioAnalysis) -> list[PieceCount]:
@@ -694,6 +705,8 @@ async def list_formats(_caller: CurrentCaller) -> FormatsRead:
         containers=sorted(set(DEMUXERS.values())),
         extraction=ExtractionOptions.model_json_schema(),
         hearing=HearingOptions.model_json_schema(),
+        separation=SeparationOptions.model_json_schema(),
+        enhancement=EnhancementOptions.model_json_schema(),
     )
 
 

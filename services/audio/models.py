@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, ForeignKey, Index, MetaData, func
+from sqlalchemy import Float, ForeignKey, Index, MetaData, UniqueConstraint, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from libs.common.database import COLUMN_TYPES, NAMING
@@ -90,4 +90,55 @@ class DrumEvent(Base):
     velocity: Mapped[float | None] = mapped_column(Float)
     confidence: Mapped[float | None] = mapped_column(Float)
     model_version: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Stem(Base):
+    """A part of a sound, by itself."""
+
+    __tablename__ = "stems"
+    __table_args__ = (
+        UniqueConstraint("separation_id", "name"),
+        Index("ix_stems_audio_file_id_created_at", "audio_file_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    separation_id: Mapped[UUID]
+    """The same for all that one separation made."""
+    audio_file_id: Mapped[UUID] = mapped_column(ForeignKey("sounds.id", ondelete="CASCADE"))
+    video_id: Mapped[UUID] = mapped_column(index=True)
+    name: Mapped[str]
+    method: Mapped[str]
+    """demucs or hpss. A stem of hpss is percussive or harmonic, never drums."""
+    model_version: Mapped[str]
+    audio_key: Mapped[str]
+    sample_rate: Mapped[int]
+    channels: Mapped[int]
+    duration_s: Mapped[float] = mapped_column(Float)
+    peak: Mapped[float] = mapped_column(Float)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Enhancement(Base):
+    """A clearer copy of a sound."""
+
+    __tablename__ = "enhancements"
+    __table_args__ = (
+        Index("ix_enhancements_audio_file_id_created_at", "audio_file_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    audio_file_id: Mapped[UUID] = mapped_column(ForeignKey("sounds.id", ondelete="CASCADE"))
+    video_id: Mapped[UUID] = mapped_column(index=True)
+    options: Mapped[dict[str, Any]]
+    audio_key: Mapped[str]
+    sample_rate: Mapped[int]
+    channels: Mapped[int]
+    duration_s: Mapped[float] = mapped_column(Float)
+    loudness_before_lufs: Mapped[float | None] = mapped_column(Float)
+    loudness_after_lufs: Mapped[float | None] = mapped_column(Float)
+    true_peak_before_dbtp: Mapped[float | None] = mapped_column(Float)
+    true_peak_after_dbtp: Mapped[float | None] = mapped_column(Float)
+    noise_floor_dbfs: Mapped[float | None] = mapped_column(Float)
+    gain_db: Mapped[float] = mapped_column(Float)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common import work
 from libs.common.database import SessionMaker
-from libs.common.errors import Invalid, NotFound
+from libs.common.errors import Conflict, Invalid, NotFound
 from libs.common.events import (
     AudioExtracted,
     AudioWorkAccepted,
@@ -25,16 +25,32 @@ from libs.common.events import (
     VideoUploaded,
 )
 from libs.common.messaging import announce, first_time
-from libs.common.steps import ExtractionOptions, HearingOptions, JobType, read_options, step_id
+from libs.common.steps import (
+    EnhancementOptions,
+    ExtractionOptions,
+    HearingOptions,
+    JobType,
+    SeparationOptions,
+    read_options,
+    step_id,
+)
 from libs.common.storage import Storage
 from libs.common.work import Refused, WorkItem
+from services.audio import stems
 from services.audio.domain.hear import hearers
-from services.audio.models import AudioAnalysis, Sound, Source
+from services.audio.models import AudioAnalysis, Enhancement, Sound, Source
 from services.audio.settings import AudioSettings
 
 EXTRACTION = "extraction"
 HEARING = "hearing"
-MINE = (JobType.EXTRACTION, JobType.ONSET, JobType.CLASSIFICATION)
+KINDS: dict[str, str] = {
+    JobType.EXTRACTION: EXTRACTION,
+    JobType.ONSET: HEARING,
+    JobType.CLASSIFICATION: HEARING,
+    JobType.SEPARATION: stems.SEPARATION,
+    JobType.ENHANCEMENT: stems.ENHANCEMENT,
+}
+"""The kind of work of each job that is audio's."""
 
 Jobs = dict[str, UUID]
 
@@ -133,7 +149,7 @@ async def submit_hearing(
 ) -> tuple[WorkItem, bool]:
     """Queue the hearing of a sound."""
     chosen = options.chosen()
-    analysis_id = step_id(sound.id, HEARING, sorted(chosen.items()))
+    analysis_id, audio_key = await what_is_heard(session, sound, options)
     return await work.submit(
         session,
         job_id=job_id,
@@ -143,7 +159,7 @@ async def submit_hearing(
         params={
             "job_type": job_type,
             "audio_id": str(sound.id),
-            "audio_key": sound.audio_key,
+            "audio_key": audio_key,
             "analysis_id": str(analysis_id),
             "title": sound.title,
             "options": chosen,
@@ -152,6 +168,17 @@ async def submit_hearing(
         dedupe_key=f"{analysis_id}/{job_type}{dedupe}",
         generation=generation,
     )
+
+
+async def what_is_heard(
+    session: AsyncSession, sound: Sound, options: HearingOptions
+) -> tuple[UUID, str]:
+    """The analysis' id, and the key of the sound to listen to; Conflict without the stem."""
+    chosen = sorted(options.chosen().items())
+    if options.source == "mix":
+        return step_id(sound.id, HEARING, chosen), sound.audio_key
+    stem = await stems.drum_stem(session, sound)
+    return step_id(sound.id, HEARING, chosen, stem.id), stem.audio_key
 
 
 def title_of(filename: str) -> str:
@@ -277,11 +304,11 @@ async def extracted(session: AsyncSession, event: AudioExtracted, settings: Audi
 
 async def requested(session: AsyncSession, event: JobRequested, settings: AudioSettings) -> None:
     """A step is asked for, for the first time or again."""
-    if event.job_type not in MINE or not await first_time(session, event):
+    if event.job_type not in KINDS or not await first_time(session, event):
         return
     try:
         await _begin(session, event, settings)
-    except (Refused, Invalid) as error:
+    except (Refused, Invalid, Conflict) as error:
         announce(
             session,
             AudioWorkFailed(
@@ -340,10 +367,15 @@ async def _begin(session: AsyncSession, event: JobRequested, settings: AudioSett
             "The video's sound has not been extracted yet. Do the extraction first.",
             retryable=True,
         )
+    if job_type is JobType.SEPARATION:
+        await _begin_separation(session, event, settings, sound, chosen)
+        return
+    if job_type is JobType.ENHANCEMENT:
+        await _begin_enhancement(session, event, sound, chosen)
+        return
     hearing = hearing_options(settings, HearingOptions.model_validate(chosen))
-    analysis = await session.get(
-        AudioAnalysis, step_id(sound.id, HEARING, sorted(hearing.chosen().items()))
-    )
+    analysis_id, _ = await what_is_heard(session, sound, hearing)
+    analysis = await session.get(AudioAnalysis, analysis_id)
     if analysis is not None:
         tell_heard(
             session,
@@ -367,13 +399,54 @@ async def _begin(session: AsyncSession, event: JobRequested, settings: AudioSett
     )
 
 
+async def _begin_separation(
+    session: AsyncSession,
+    event: JobRequested,
+    settings: AudioSettings,
+    sound: Sound,
+    chosen: dict[str, Any],
+) -> None:
+    options = stems.separation_options(settings, SeparationOptions.model_validate(chosen))
+    made = await stems.separated(session, stems.separation_id(settings, sound, options))
+    if made:
+        stems.tell_separated(session, sound, made, job_id=event.job_id, generation=event.generation)
+        return
+    await stems.submit_separation(
+        session,
+        settings,
+        sound,
+        options,
+        job_id=event.job_id,
+        dedupe=f"/{event.job_id}",
+        generation=event.generation,
+    )
+
+
+async def _begin_enhancement(
+    session: AsyncSession, event: JobRequested, sound: Sound, chosen: dict[str, Any]
+) -> None:
+    options = EnhancementOptions.model_validate(chosen)
+    made = await session.get(Enhancement, stems.enhancement_id(sound, options))
+    if made is not None:
+        stems.tell_enhanced(session, sound, made, job_id=event.job_id, generation=event.generation)
+        return
+    await stems.submit_enhancement(
+        session,
+        sound,
+        options,
+        job_id=event.job_id,
+        dedupe=f"/{event.job_id}",
+        generation=event.generation,
+    )
+
+
 async def cancelled(session: AsyncSession, event: JobCancelled) -> None:
     """The step is no longer wanted."""
-    if event.job_type in MINE and await first_time(session, event):
+    if event.job_type in KINDS and await first_time(session, event):
         await work.cancel(
             session,
             job_id=event.job_id,
-            kind=EXTRACTION if event.job_type == EXTRACTION else HEARING,
+            kind=KINDS[event.job_type],
             video_id=event.video_id,
             user_id=event.user_id,
             generation=event.generation,
@@ -400,7 +473,7 @@ async def deleted(sessions: SessionMaker, storage: Storage, event: VideoDeleted)
         )
         await work.forget_video(session, event.video_id)
         await session.execute(delete(Sound).where(Sound.video_id == event.video_id))
-    for folder in ("audio", "hits", "derived"):
+    for folder in ("audio", "hits", "derived", "stems", "enhanced"):
         await storage.delete_all(f"{folder}/{event.video_id}")
     async with sessions.begin() as session:
         await first_time(session, event)

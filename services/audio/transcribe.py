@@ -1,10 +1,11 @@
-"""The work itself: sound out of a video, hits out of sound."""
+"""The work itself: sound out of a video; hits, stems and a clearer copy out of sound."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,17 +22,23 @@ from libs.common.offload import Offload, Stopped, TookTooLong
 from libs.common.performance import Performance
 from libs.common.storage import MissingObject, Storage
 from libs.common.work import Cancelled, Control, Finish, Handler, Refused, WorkItem
-from services.audio import steps
+from services.audio import stems, steps
+from services.audio.domain import demucs
 from services.audio.domain.decode import Extracted, extract_audio
+from services.audio.domain.enhance import Enhanced, enhance
 from services.audio.domain.errors import HearingError
 from services.audio.domain.hear import hear_performance
-from services.audio.models import AudioAnalysis, DrumEvent, Sound
+from services.audio.domain.separate import HPSS_STEMS, StemFile, separate_hpss
+from services.audio.domain.weights import WeightsBroken, WeightsUnavailable, local_weights
+from services.audio.models import AudioAnalysis, DrumEvent, Enhancement, Sound, Stem
 from services.audio.settings import AudioSettings
 
 ResultT = TypeVar("ResultT")
 
 PROGRESS_EVERY_S = 0.25
 ROWS_AT_ONCE = 2_000
+FETCHING_SHARE = 0.1
+"""How much of a separation's progress is fetching the weights, which is done once."""
 
 
 def extract_stored(
@@ -68,6 +75,57 @@ def hear_local(
     )
 
 
+def separate_local(
+    path: Path,
+    folder: Path,
+    options: dict[str, Any],
+    weights: str,
+    cache: Path,
+    sha256: str,
+    *,
+    progress: Callable[[float], None],
+) -> list[StemFile]:
+    """In the worker process: a local FLAC's stems into `folder`."""
+    drums_alone = options["stems"] == "drums"
+    if options["method"] == "hpss":
+        names = HPSS_STEMS[:1] if drums_alone else HPSS_STEMS
+        return _answering(lambda: separate_hpss(path, folder, names, progress))
+    try:
+        file = local_weights(
+            weights, cache, sha256 or None, lambda part: progress(part * FETCHING_SHARE)
+        )
+        model = demucs.load_model(file)
+    except WeightsUnavailable as error:
+        raise Refused(
+            "demucs-weights-unavailable",
+            f"The weights for Demucs could not be had ({error}). Try again later, or ask for "
+            "method hpss.",
+            retryable=True,
+        ) from error
+    except WeightsBroken as error:
+        raise Refused(
+            "demucs-weights-broken",
+            f"The weights for Demucs cannot be used: {error} Whoever runs the service must set "
+            "AUDIO_DEMUCS_WEIGHTS to others; until then ask for method hpss.",
+        ) from error
+    return _answering(
+        lambda: demucs.separate_demucs(
+            model,
+            path,
+            folder,
+            (demucs.DRUMS,) if drums_alone else None,
+            lambda part: progress(FETCHING_SHARE + (1 - FETCHING_SHARE) * part),
+        )
+    )
+
+
+def enhance_local(
+    path: Path, target: Path, options: dict[str, Any], *, progress: Callable[[float], None]
+) -> Enhanced:
+    """In the worker process: a clearer copy of a local FLAC."""
+    return _answering(lambda: enhance(path, target, **options, progress=progress))
+
+
 def _answering(do: Callable[[], ResultT]) -> ResultT:
     """What the recording is at fault for is an answer, not an error."""
     try:
@@ -87,7 +145,12 @@ class Transcriber:
 
     def handlers(self) -> dict[str, Handler]:
         """By kind of work."""
-        return {steps.EXTRACTION: self.extract, steps.HEARING: self.hear}
+        return {
+            steps.EXTRACTION: self.extract,
+            steps.HEARING: self.hear,
+            stems.SEPARATION: self.separate,
+            stems.ENHANCEMENT: self.enhance,
+        }
 
     def close(self) -> None:
         """End the child processes."""
@@ -101,6 +164,7 @@ class Transcriber:
         message: str,
         function: Callable[..., ResultT],
         *args: Any,
+        timeout_s: float | None = None,
     ) -> ResultT:
         """Run in a child, with progress told on the way and cancellation heeded."""
         loop = asyncio.get_running_loop()
@@ -132,7 +196,7 @@ class Transcriber:
                 *args,
                 on_progress=on_progress,
                 stop=control.cancelled,
-                timeout_s=self.settings.time_limit_s,
+                timeout_s=timeout_s or self.settings.time_limit_s,
             )
         except Stopped as error:
             raise Cancelled from error
@@ -261,3 +325,98 @@ class Transcriber:
             )
 
         return finish
+
+    async def separate(self, item: WorkItem, control: Control) -> Finish:
+        """The sound's stems into storage."""
+        audio_id = UUID(item.params["audio_id"])
+        separation_id = UUID(item.params["separation_id"])
+        options = item.params["options"]
+        prefix = f"stems/{item.video_id}/{audio_id}/{new_id()}"
+        with tempfile.TemporaryDirectory(prefix="backbeat-") as folder:
+            path = Path(folder) / "sound.flac"
+            await self.storage.fetch(item.params["audio_key"], path)
+            made = await self._in_child(
+                item,
+                control,
+                f"Separating by {options['method']}",
+                separate_local,
+                path,
+                Path(folder),
+                options,
+                self.settings.demucs_weights,
+                self.settings.weights_cache,
+                self.settings.demucs_sha256,
+                timeout_s=self.settings.separation_time_limit_s,
+            )
+            control.discard.append(lambda: self._forget(prefix))
+            for stem in made:
+                await self.storage.write_file(f"{prefix}/{stem.path.name}", stem.path)
+        version = stems.model_version(self.settings, options["method"])
+
+        async def finish(session: AsyncSession) -> None:
+            sound = await session.get(Sound, audio_id)
+            if sound is None:
+                raise Cancelled
+            await session.execute(delete(Stem).where(Stem.separation_id == separation_id))
+            rows = [
+                Stem(
+                    id=new_id(),
+                    separation_id=separation_id,
+                    audio_file_id=audio_id,
+                    video_id=item.video_id,
+                    name=stem.name,
+                    method=options["method"],
+                    model_version=version,
+                    audio_key=f"{prefix}/{stem.path.name}",
+                    sample_rate=stem.sample_rate,
+                    channels=stem.channels,
+                    duration_s=stem.duration_s,
+                    peak=stem.peak,
+                )
+                for stem in made
+            ]
+            session.add_all(rows)
+            stems.tell_separated(session, sound, rows, job_id=item.id, generation=item.generation)
+
+        return finish
+
+    async def enhance(self, item: WorkItem, control: Control) -> Finish:
+        """A clearer copy of the sound into storage."""
+        audio_id = UUID(item.params["audio_id"])
+        enhancement_id = UUID(item.params["enhancement_id"])
+        audio_key = f"enhanced/{item.video_id}/{audio_id}/{new_id()}.flac"
+        with tempfile.TemporaryDirectory(prefix="backbeat-") as folder:
+            path, target = Path(folder) / "sound.flac", Path(folder) / "enhanced.flac"
+            await self.storage.fetch(item.params["audio_key"], path)
+            made = await self._in_child(
+                item,
+                control,
+                "Enhancing the sound",
+                enhance_local,
+                path,
+                target,
+                item.params["options"],
+            )
+            control.discard.append(lambda: self.storage.delete(audio_key))
+            await self.storage.write_file(audio_key, target)
+
+        async def finish(session: AsyncSession) -> None:
+            sound = await session.get(Sound, audio_id)
+            if sound is None:
+                raise Cancelled
+            await session.execute(delete(Enhancement).where(Enhancement.id == enhancement_id))
+            row = Enhancement(
+                id=enhancement_id,
+                audio_file_id=audio_id,
+                video_id=item.video_id,
+                options=item.params["options"],
+                audio_key=audio_key,
+                **asdict(made),
+            )
+            session.add(row)
+            stems.tell_enhanced(session, sound, row, job_id=item.id, generation=item.generation)
+
+        return finish
+
+    async def _forget(self, prefix: str) -> None:
+        await self.storage.delete_all(prefix)

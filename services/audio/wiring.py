@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -12,9 +13,11 @@ from libs.common.offload import Offload
 from libs.common.service import BackgroundTask, Running, make_app
 from libs.common.settings import SettingsProblem
 from libs.common.work import Worker
-from services.audio import api
+from services.audio import api, api_stems
 from services.audio.consumers import consumers
+from services.audio.domain import demucs
 from services.audio.domain.hear import hearers
+from services.audio.domain.weights import is_address
 from services.audio.settings import AudioSettings
 from services.audio.steps import Announcer
 from services.audio.transcribe import Transcriber
@@ -24,15 +27,29 @@ def make_audio_app() -> FastAPI:
     """The app with its routes, not yet attached to anything."""
     app = make_app("audio", "Backbeat: hearing")
     app.include_router(api.router)
+    app.include_router(api_stems.router)
     return app
 
 
+def check_demucs(settings: AudioSettings) -> None:
+    """SettingsProblem now, and not in the first user's job."""
+    weights = settings.demucs_weights
+    if weights and not demucs.is_installed():
+        raise SettingsProblem(
+            "AUDIO_DEMUCS_WEIGHTS is set, but Demucs is not installed: pip install "
+            "'backbeat[separation]'."
+        )
+    if weights and not is_address(weights) and not Path(weights).is_file():
+        raise SettingsProblem(f"AUDIO_DEMUCS_WEIGHTS is {weights!r}, and there is no such file.")
+
+
 async def build(settings: AudioSettings, transport: Transport | None = None) -> Running:
-    """Audio, ready to serve; SettingsProblem for a model that is not there."""
+    """Audio, ready to serve; SettingsProblem for a model or for weights that are not there."""
     if settings.model not in hearers():
         raise SettingsProblem(
             f"AUDIO_MODEL is {settings.model!r}; there are {', '.join(hearers())}."
         )
+    check_demucs(settings)
     # For the child processes: idle OpenMP threads that spin slow the working ones down.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from libs.common.database import SessionMaker
 from libs.common.events import (
+    AudioEnhanced,
     AudioExtracted,
     AudioWorkAccepted,
     AudioWorkFailed,
@@ -13,6 +14,7 @@ from libs.common.events import (
     NotationCreated,
     NotationDeleted,
     NotationWorkFailed,
+    StemsSeparated,
     UserDeleted,
 )
 from libs.common.messaging import Consumers
@@ -55,6 +57,20 @@ async def on_heard(event: EventsDetected, sessions: SessionMaker) -> None:
     """The job has completed."""
     async with sessions.begin() as session:
         await jobs.heard(session, event)
+
+
+@consumers.on(StemsSeparated)
+async def on_separated(event: StemsSeparated, sessions: SessionMaker) -> None:
+    """The job has completed."""
+    async with sessions.begin() as session:
+        await jobs.separated(session, event)
+
+
+@consumers.on(AudioEnhanced)
+async def on_enhanced(event: AudioEnhanced, sessions: SessionMaker) -> None:
+    """The job has completed."""
+    async with sessions.begin() as session:
+        await jobs.enhanced(session, event)
 
 
 @consumers.on(NotationCreated)

@@ -17,12 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.database import new_id
 from libs.common.errors import Conflict, NotFound
 from libs.common.events import (
+    AudioEnhanced,
     AudioExtracted,
     EventsDetected,
     JobCancelled,
     JobRequested,
     NotationCreated,
     NotationDeleted,
+    StemsSeparated,
 )
 from libs.common.events.work import (
     WorkAccepted,
@@ -373,6 +375,47 @@ async def heard(session: AsyncSession, event: EventsDetected) -> None:
                 "beat_count": event.beat_count,
                 "tempo_bpm": event.tempo_bpm,
                 "model_version": event.model_version,
+            },
+        )
+
+
+async def separated(session: AsyncSession, event: StemsSeparated) -> None:
+    """The stems are there."""
+    if not await first_time(session, event):
+        return
+    job = await _job_of(session, event)
+    if job is not None:
+        await _completed(
+            session,
+            job,
+            event.generation,
+            f"{' and '.join(event.stems)} by {event.method}",
+            {
+                "audio_id": str(event.audio_id),
+                "method": event.method,
+                "model_version": event.model_version,
+                "stems": list(event.stems),
+            },
+        )
+
+
+async def enhanced(session: AsyncSession, event: AudioEnhanced) -> None:
+    """The enhanced sound is there."""
+    if not await first_time(session, event):
+        return
+    job = await _job_of(session, event)
+    if job is not None:
+        loudness = event.loudness_after_lufs
+        await _completed(
+            session,
+            job,
+            event.generation,
+            "Enhanced" if loudness is None else f"Enhanced, {loudness:.1f} LUFS",
+            {
+                "audio_id": str(event.audio_id),
+                "enhancement_id": str(event.enhancement_id),
+                "loudness_before_lufs": event.loudness_before_lufs,
+                "loudness_after_lufs": loudness,
             },
         )
 

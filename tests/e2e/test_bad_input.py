@@ -212,6 +212,8 @@ READS = [
     "/audio/spectrogram/{}",
     "/audio/loudness/{}",
     "/audio/recommended-settings/{}",
+    "/audio/stems/{}",
+    "/audio/enhanced/{}",
     "/notation/{}",
     "/notation/{}/versions",
     "/notation/{}/versions/1",
@@ -245,6 +247,8 @@ def paths_of(owned: Transcribed) -> list[tuple[str, str, Any]]:
         ("POST", f"/audio/extract/{video}", None),
         ("POST", f"/audio/detect-onsets/{audio}", None),
         ("POST", f"/audio/classify-drums/{audio}", None),
+        ("POST", f"/audio/separate-sources/{audio}", None),
+        ("POST", f"/audio/enhance/{audio}", None),
         ("POST", "/notation/from-events", {"video_id": video}),
         ("PUT", f"/notation/{notation}", {"title": "mine"}),
         ("POST", f"/notation/{notation}/versions/1/restore", None),
@@ -499,7 +503,9 @@ async def test_exports_that_are_not_there_are_refused(
 @pytest.mark.parametrize(
     ("job_type", "options"),
     [
-        ("separation", {}),
+        ("levitation", {}),
+        ("separation", {"method": "spleeter"}),
+        ("enhancement", {"loudness_lufs": 3}),
         ("onset", {"model": "none-such"}),
         ("onset", {"sensitivity": 2}),
         ("onset", {"unknown": True}),

@@ -60,6 +60,8 @@ SEED_ROUTES = [
     ("POST", "/audio/extract/{video_id}"),
     ("POST", "/audio/detect-onsets/{audio_id}"),
     ("POST", "/audio/classify-drums/{audio_id}"),
+    ("POST", "/audio/separate-sources/{audio_id}"),
+    ("POST", "/audio/enhance/{audio_id}"),
     ("GET", "/audio/analysis/{audio_id}"),
     ("POST", "/notation/from-events"),
     ("GET", "/notation/{notation_id}"),
@@ -67,7 +69,7 @@ SEED_ROUTES = [
     ("GET", "/notation/{notation_id}/export"),
     ("GET", "/notation/stats/overview"),
 ]
-"""The project's description names these; what ai and stem separation answer comes later."""
+"""The project's description names these; what ai answers comes later."""
 OF_AI = [
     ("POST", "/notation/{notation_id}/enhance"),
     ("GET", "/notation/{notation_id}/with-enhancements"),

@@ -5,7 +5,12 @@ queues from it before anything is published, so that an event told before its he
 started waits for it; a test holds it equal to the handlers that the services register.
 """
 
-from libs.common.events.audio import AudioExtracted, EventsDetected
+from libs.common.events.audio import (
+    AudioEnhanced,
+    AudioExtracted,
+    EventsDetected,
+    StemsSeparated,
+)
 from libs.common.events.auth import UserDeleted, UserRegistered
 from libs.common.events.media import JobCancelled, JobRequested, VideoDeleted, VideoUploaded
 from libs.common.events.notation import NotationCreated, NotationDeleted, NotationRevised
@@ -22,6 +27,7 @@ __all__ = [
     "DURABLE",
     "SUBSCRIBERS",
     "TRANSIENT",
+    "AudioEnhanced",
     "AudioExtracted",
     "AudioWorkAccepted",
     "AudioWorkFailed",
@@ -34,6 +40,7 @@ __all__ = [
     "NotationDeleted",
     "NotationRevised",
     "NotationWorkFailed",
+    "StemsSeparated",
     "UserDeleted",
     "UserRegistered",
     "VideoDeleted",
@@ -53,6 +60,8 @@ SUBSCRIBERS: dict[type[Event], tuple[str, ...]] = {
     AudioWorkProgressed: ("media",),
     AudioExtracted: ("media", "audio"),
     EventsDetected: ("media", "notation"),
+    StemsSeparated: ("media",),
+    AudioEnhanced: ("media",),
     NotationWorkFailed: ("media",),
     NotationCreated: ("media",),
     NotationRevised: (),

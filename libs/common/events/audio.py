@@ -39,3 +39,31 @@ class EventsDetected(WorkEvent):
     model_version: str
     title: str = ""
     jobs: dict[str, UUID] = Field(default_factory=dict)
+
+
+class StemsSeparated(WorkEvent):
+    """A sound's stems lie in storage as FLAC; time zero is the sound's."""
+
+    type: ClassVar[str] = "audio.stems-separated.v1"
+
+    audio_id: UUID
+    method: str
+    """demucs, or hpss, whose stems are percussive and harmonic and no drum stem."""
+    model_version: str
+    stems: dict[str, str]
+    """Storage keys by name."""
+    sample_rate: int
+    duration_s: float
+
+
+class AudioEnhanced(WorkEvent):
+    """An enhanced copy of a sound lies in storage as FLAC; time zero is the sound's."""
+
+    type: ClassVar[str] = "audio.audio-enhanced.v1"
+
+    audio_id: UUID
+    enhancement_id: UUID
+    audio_key: str
+    loudness_before_lufs: float | None = None
+    loudness_after_lufs: float | None = None
+    """None when there is nothing to measure, as in silence."""

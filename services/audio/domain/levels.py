@@ -38,32 +38,52 @@ class Loudness:
 def measure_loudness(path: Path, progress: Callable[[float], None] | None = None) -> Loudness:
     """Measure a FLAC or WAV in constant memory; EmptyAudio or UnreadableMedia as `open_sound`."""
     with open_sound(path) as file:
-        weights = _channel_weights(file.channels)
-        sections = _k_weighting(file.samplerate)
-        state = np.zeros((len(sections), 2, file.channels))
-        step_samples = round(_BLOCK_S / _STEPS_PER_BLOCK * file.samplerate)
-        histogram = _Histogram()
-        steps: list[float] = []
-        rest = np.zeros((0, file.channels))
-        peak = squares = 0.0
+        meter = LoudnessMeter(file.samplerate, file.channels)
         for block in finite_blocks(file, "float64"):
-            peak = max(peak, float(np.abs(block).max()))
-            squares += float(np.square(block).sum())
-            weighted, state = sosfilt(sections, block, axis=0, zi=state)
-            rest = np.concatenate([rest, weighted])
-            whole = len(rest) // step_samples
-            powers = np.square(rest[: whole * step_samples])
-            rest = rest[whole * step_samples :]
-            steps += list(powers.reshape(whole, step_samples, -1).mean(axis=1) @ weights)
-            for first in range(len(steps) - _STEPS_PER_BLOCK + 1):
-                histogram.add(sum(steps[first : first + _STEPS_PER_BLOCK]) / _STEPS_PER_BLOCK)
-            steps = steps[-(_STEPS_PER_BLOCK - 1) :]
+            meter.add(block)
             if progress:
                 progress(file.tell() / file.frames)
+        return meter.loudness()
+
+
+class LoudnessMeter:
+    """Takes a sound block by block, for what is measured while it is made."""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self._weights = _channel_weights(channels)
+        self._sections = _k_weighting(sample_rate)
+        self._state = np.zeros((len(self._sections), 2, channels))
+        self._step_samples = round(_BLOCK_S / _STEPS_PER_BLOCK * sample_rate)
+        self._histogram = _Histogram()
+        self._steps: list[float] = []
+        self._rest = np.zeros((0, channels))
+        self._peak = self._squares = 0.0
+        self._values = 0
+
+    def add(self, block: NDArray[np.float64]) -> None:
+        """The next samples, of shape (samples, channels)."""
+        self._peak = max(self._peak, float(np.abs(block).max(initial=0.0)))
+        self._squares += float(np.square(block).sum())
+        self._values += block.size
+        weighted, self._state = sosfilt(self._sections, block, axis=0, zi=self._state)
+        rest = np.concatenate([self._rest, weighted])
+        whole = len(rest) // self._step_samples
+        powers = np.square(rest[: whole * self._step_samples])
+        self._rest = rest[whole * self._step_samples :]
+        means = (
+            powers.reshape(whole, self._step_samples, powers.shape[1]).mean(axis=1) @ self._weights
+        )
+        steps = self._steps + list(means)
+        for first in range(len(steps) - _STEPS_PER_BLOCK + 1):
+            self._histogram.add(sum(steps[first : first + _STEPS_PER_BLOCK]) / _STEPS_PER_BLOCK)
+        self._steps = steps[-(_STEPS_PER_BLOCK - 1) :]
+
+    def loudness(self) -> Loudness:
+        """Of all that was added."""
         return Loudness(
-            integrated_lufs=histogram.gated_lufs(),
-            peak_dbfs=_db(peak**2),
-            rms_dbfs=_db(squares / (file.frames * file.channels)),
+            integrated_lufs=self._histogram.gated_lufs(),
+            peak_dbfs=_db(self._peak**2),
+            rms_dbfs=_db(self._squares / max(self._values, 1)),
         )
 
 

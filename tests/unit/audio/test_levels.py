@@ -44,3 +44,9 @@ def test_peak_and_rms_are_those_of_the_samples(tmp_path):
 def test_silence_has_no_loudness(tmp_path):
     loudness = measure_loudness(write(tmp_path / "in.wav", np.zeros(44_100)))
     assert (loudness.integrated_lufs, loudness.peak_dbfs, loudness.rms_dbfs) == (None, None, None)
+
+
+def test_a_sound_of_less_than_one_block_has_a_peak_and_no_loudness(tmp_path):
+    loudness = measure_loudness(write(tmp_path / "in.wav", np.full(100, 0.5)))
+    assert loudness.integrated_lufs is None
+    assert loudness.peak_dbfs == pytest.approx(-6.02, abs=0.01)
