@@ -10,7 +10,7 @@ import queue
 import secrets
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -157,6 +157,57 @@ def transcribe(
     Example: [bold]backbeat transcribe groove.mp4 -o groove/[/bold]
     """
     do_transcribe(video, output, data, server, email, password)
+
+
+@app.command()
+def hear(
+    files: Annotated[list[Path], typer.Argument(help="Sounds or videos.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The JSON file; standard output without it.")
+    ] = None,
+    sensitivity: Annotated[
+        float, typer.Option(min=0, max=1, help="0: only what is sure. 1: all that may be a hit.")
+    ] = 0.5,
+) -> None:
+    """Write the hits and beats of sounds or videos as JSON, without a running system.
+
+    A file that cannot be read is told on standard error, the others are heard all the same, and
+    the exit code is 1.
+    """
+    from rich.progress import Progress, TaskID
+
+    from backbeat.hear import as_rows, hear_file, names_of
+    from services.audio.domain.errors import HearingError
+
+    heard: dict[str, Any] = {}
+    failed = False
+    with Progress(console=errors, transient=True) as progress:
+
+        def tell_on(bar: TaskID) -> Callable[[float], None]:
+            return lambda done: progress.update(bar, completed=done)
+
+        for name, path in zip(names_of(files), files, strict=True):
+            bar = progress.add_task(path.name, total=1.0)
+            try:
+                heard[name] = as_rows(
+                    hear_file(
+                        path,
+                        tell_on(bar),
+                        sensitivity=sensitivity,
+                    )
+                )
+            except (HearingError, OSError) as error:
+                failed = True
+                errors.print(f"{path}: {error}", style="red", markup=False)
+            progress.remove_task(bar)
+    text = json.dumps(heard)
+    if out is None:
+        print(text)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text + "\n")
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

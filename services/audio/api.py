@@ -35,7 +35,7 @@ from libs.common.errors import (
 from libs.common.eventual import eventually
 from libs.common.offload import ChildDied, Offload, TookTooLong
 from libs.common.paging import Cursor, Limit, Page
-from libs.common.performance import Performance
+from libs.common.performance import BeatUnit, Performance
 from libs.common.ranges import byte_range
 from libs.common.steps import (
     EnhancementOptions,
@@ -49,6 +49,7 @@ from libs.common.tokens import CurrentCaller
 from services.audio import derived, steps
 from services.audio.derived import Recommendation
 from services.audio.domain.hear import hearers
+from services.audio.domain.network import Card
 from services.audio.models import AudioAnalysis, DrumEvent, Sound, Source
 from services.audio.settings import AudioSettings
 
@@ -137,6 +138,11 @@ class AnalysisRead(BaseModel):
     created_at: datetime
 
 
+METER = 'Of most bars, as written: "4/4", "6/8". Null when it is not known.'
+BEAT_UNIT = "What a beat is as a note, and what the tempo counts: dotted quarters in 6/8 and 12/8."
+SWING = "Long to short of a beat's eighths, 1 when straight. Null when too few are played."
+
+
 class PieceCount(BaseModel):
     """How often a piece was struck, and how."""
 
@@ -153,6 +159,9 @@ class AnalysisDetail(AnalysisRead):
     pieces: list[PieceCount]
     hits_per_second: float
     mean_confidence: float
+    meter: str | None = Field(description=METER)
+    beat_unit: BeatUnit = Field(description=BEAT_UNIT)
+    swing_ratio: float | None = Field(description=SWING)
 
 
 class TempoPoint(BaseModel):
@@ -163,17 +172,26 @@ class TempoPoint(BaseModel):
 
 
 class TempoRead(BaseModel):
-    """Tempo and beats."""
+    """Tempo and meter."""
 
     tempo_bpm: float | None = Field(description="Null when no steady pulse was found.")
     confidence: float
     beats_per_bar: int | None
+    meter: str | None = Field(description=METER)
+    beat_unit: BeatUnit = Field(description=BEAT_UNIT)
+    swing_ratio: float | None = Field(description=SWING)
     tempo_map: list[TempoPoint] = Field(description="A point for each bar.")
+    tempo_changes: list[TempoPoint] = Field(
+        description="The tempo of the beginning, and where it leaves the last for good. Empty for "
+        "what was heard before tempo changes were told."
+    )
 
 
 class BeatsRead(BaseModel):
     """Beats in time."""
 
+    meter: str | None = Field(description=METER)
+    beat_unit: BeatUnit = Field(description=BEAT_UNIT)
     beats: list[BeatRead]
 
 
@@ -203,7 +221,7 @@ class ModelRead(BaseModel):
     default: bool
     kind: str
     hears: list[DrumPiece]
-    about: str
+    card: Card = Field(description="What it was made from, how good it is, where it fails.")
 
 
 class FormatsRead(BaseModel):
@@ -414,10 +432,13 @@ async def count_pieces(session: AsyncSession, analysis: AudioAnalysis) -> list[P
 
 
 @router.get("/analysis/{audio_id}", responses=problem_responses(NotFound))
-async def get_analysis(audio_id: UUID, caller: CurrentCaller, session: Session) -> AnalysisDetail:
-    """What was heard last in a sound: counts by piece, tempo, and how sure it is."""
+async def get_analysis(
+    audio_id: UUID, caller: CurrentCaller, session: Session, storage: Store
+) -> AnalysisDetail:
+    """What was heard last in a sound: counts by piece, tempo, meter, and how sure it is."""
     sound = await steps.get_sound(session, caller.user_id, audio_id)
     analysis = await steps.latest_analysis(session, sound)
+    heard = Performance.from_json(await storage.read(analysis.hits_key))
     pieces = await count_pieces(session, analysis)
     total = sum(piece.hits for piece in pieces)
     sure = sum(piece.mean_confidence * piece.hits for piece in pieces)
@@ -427,6 +448,9 @@ async def get_analysis(audio_id: UUID, caller: CurrentCaller, session: Session) 
         pieces=pieces,
         hits_per_second=round(total / sound.duration_s, 3) if sound.duration_s else 0.0,
         mean_confidence=round(sure / total, 3) if total else 0.0,
+        meter=heard.meter,
+        beat_unit=heard.beat_unit,
+        swing_ratio=heard.swing_ratio,
     )
 
 
@@ -561,7 +585,9 @@ async def get_beats(
     """The beats, in order of time; none when no steady pulse was found."""
     heard = await performance_of(session, storage, caller.user_id, audio_id)
     return BeatsRead(
-        beats=[BeatRead(time_seconds=beat.time_s, position=beat.position) for beat in heard.beats]
+        meter=heard.meter,
+        beat_unit=heard.beat_unit,
+        beats=[BeatRead(time_seconds=beat.time_s, position=beat.position) for beat in heard.beats],
     )
 
 
@@ -583,7 +609,11 @@ async def get_tempo(
         tempo_bpm=heard.tempo_bpm,
         confidence=heard.tempo_confidence,
         beats_per_bar=lengths.most_common(1)[0][0] if lengths else None,
+        meter=heard.meter,
+        beat_unit=heard.beat_unit,
+        swing_ratio=heard.swing_ratio,
         tempo_map=points,
+        tempo_changes=[TempoPoint(time_seconds=at_s, bpm=bpm) for at_s, bpm in heard.tempo_map],
     )
 
 
@@ -692,7 +722,7 @@ async def list_models(_caller: CurrentCaller, settings: Settings) -> list[ModelR
             default=name == settings.model,
             kind=hearer.kind,
             hears=sorted(hearer.pieces),
-            about=hearer.about,
+            card=hearer.card,
         )
         for name, hearer in hearers().items()
     ]

@@ -19,7 +19,7 @@ class AudioSettings(BackendSettings):
     )
 
     workers: int = Field(1, ge=0, le=64, description="Recordings worked on at once; 0: none.")
-    model: str = Field("dsp-1", description="The hearer that is used when none is asked for.")
+    model: str = Field("ear-1", description="The hearer that is used when none is asked for.")
     max_duration_s: float = Field(4 * 3600, gt=0, description="Longest recording, in seconds.")
     time_limit_s: float = Field(3600, gt=0, description="Longest time for one step.")
     demucs_weights: str = Field(

@@ -70,7 +70,7 @@ async def test_hits_are_those_that_were_played(owner: User, owned: Transcribed) 
         # AAC begins with a frame of silence.
         assert by_piece[piece] == pytest.approx(truth, abs=0.05)
     assert {hit["gm_note"] for hit in hits if hit["instrument"] == "snare"} == {38}
-    assert {hit["model_version"] for hit in hits} == {"dsp-1"}
+    assert {hit["model_version"] for hit in hits} == {"ear-1"}
 
 
 async def test_hits_are_filtered_paged_and_the_same_as_csv(owner: User, owned: Transcribed) -> None:
@@ -100,7 +100,9 @@ async def test_hits_are_filtered_paged_and_the_same_as_csv(owner: User, owned: T
 
 
 async def test_beats_and_tempo_are_those_of_the_groove(owner: User, owned: Transcribed) -> None:
-    beats = (await ask(owner, f"beats/{owned.audio_id}"))["beats"]
+    pulse = await ask(owner, f"beats/{owned.audio_id}")
+    assert (pulse["meter"], pulse["beat_unit"]) == ("4/4", "quarter")
+    beats = pulse["beats"]
     times = np.array([beat["time_seconds"] for beat in beats])
     assert np.diff(times) == pytest.approx(0.5, abs=0.05)
     downbeats = [beat["time_seconds"] for beat in beats if beat["position"] == 1]
@@ -113,10 +115,18 @@ async def test_beats_and_tempo_are_those_of_the_groove(owner: User, owned: Trans
     assert [point["bpm"] for point in tempo["tempo_map"]] == pytest.approx(
         [120] * len(tempo["tempo_map"]), abs=3
     )
+    assert (tempo["meter"], tempo["beat_unit"]) == ("4/4", "quarter")
+    assert tempo["swing_ratio"] == pytest.approx(1, abs=0.1)
+    (begin,) = tempo["tempo_changes"]
+    assert begin["time_seconds"] == pytest.approx(times[0], abs=1e-3)
+    assert begin["bpm"] == pytest.approx(120, abs=2)
 
 
 async def test_the_analysis_counts_what_the_hits_say(owner: User, owned: Transcribed) -> None:
     analysis = await ask(owner, f"analysis/{owned.audio_id}")
+    tempo = await ask(owner, f"tempo/{owned.audio_id}")
+    for told in ("meter", "beat_unit", "swing_ratio", "tempo_bpm"):
+        assert analysis[told] == tempo[told]
     hits = (await ask(owner, f"hits/{owned.audio_id}", limit=200))["items"]
     assert analysis["hit_count"] == len(hits) == sum(p["hits"] for p in analysis["pieces"])
     for piece in analysis["pieces"]:
@@ -124,7 +134,7 @@ async def test_the_analysis_counts_what_the_hits_say(owner: User, owned: Transcr
         assert piece["hits"] == len(of_piece)
         mean = sum(hit["velocity"] for hit in of_piece) / len(of_piece)
         assert piece["mean_velocity"] == pytest.approx(mean, abs=0.06)
-    assert analysis["options"] == {"model": "dsp-1", "sensitivity": 0.5}
+    assert analysis["options"] == {"model": "ear-1", "sensitivity": 0.5}
     assert analysis["sound"]["id"] == analysis["audio_file_id"] == owned.audio_id
 
 
@@ -157,19 +167,21 @@ async def test_loudness_and_advice_follow_from_the_sound(owner: User, owned: Tra
     assert loudness["peak_dbfs"] == pytest.approx(20 * np.log10(sound["peak"]), abs=0.2)
     assert -40 < loudness["integrated_lufs"] < loudness["peak_dbfs"]
     advice = await ask(owner, f"recommended-settings/{owned.audio_id}")
-    assert advice["hearing"]["model"] == "dsp-1"
+    assert advice["hearing"]["model"] == "ear-1"
     assert 0.3 <= advice["hearing"]["sensitivity"] <= 0.7
     assert advice["reasons"]
 
 
 async def test_models_and_formats_say_what_can_be_chosen(owner: User) -> None:
     models = await ask(owner, "models")
-    assert [model["name"] for model in models if model["default"]] == ["dsp-1"]
+    assert [model["name"] for model in models if model["default"]] == ["ear-1"]
     assert {"kick", "snare", "hat-closed"} <= set(models[0]["hears"])
     formats = await ask(owner, "formats")
     assert {"mp4", "matroska", "wav", "flac"} <= set(formats["containers"])
     assert set(formats["extraction"]["properties"]) == {"sample_rate", "channels"}
-    assert set(formats["hearing"]["properties"]) == {"model", "sensitivity"}
+    assert set(formats["hearing"]["properties"]) == {"model", "sensitivity", "source"}
+    assert set(formats["separation"]["properties"]) == {"method", "stems"}
+    assert {"denoise", "emphasis", "loudness_lufs"} <= set(formats["enhancement"]["properties"])
 
 
 async def test_a_second_hearing_stands_beside_the_first(drummer: User, groove_video: Path) -> None:
@@ -177,7 +189,7 @@ async def test_a_second_hearing_stands_beside_the_first(drummer: User, groove_vi
     path = f"/audio/classify-drums/{done.audio_id}"
     asked = await drummer.http.post(path, json={"sensitivity": 0.1})
     assert asked.status_code == 202
-    assert asked.json()["options"] == {"model": "dsp-1", "sensitivity": 0.1}
+    assert asked.json()["options"] == {"model": "ear-1", "sensitivity": 0.1}
     assert asked.headers["location"] == f"/jobs/{asked.json()['job_id']}"
     again = await drummer.http.post(path, json={"sensitivity": 0.1})
     assert again.json()["job_id"] == asked.json()["job_id"]

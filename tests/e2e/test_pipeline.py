@@ -228,7 +228,7 @@ async def test_a_step_can_be_asked_for_as_a_job(user: User, groove_video: Path) 
         ("extraction", {}),
         ("onset", {"sensitivity": 0.4}),
         ("onset", {}),
-        ("classification", {"model": "dsp-1"}),
+        ("classification", {"model": "ear-1"}),
         ("notation", {"tempo": 60, "title": "Slow"}),
     ):
         asked = await user.http.post(

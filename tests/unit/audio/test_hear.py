@@ -13,7 +13,7 @@ from backbeat.clip import compose
 from backbeat.drumsounds import play
 from libs.common.drums import DrumPiece, Hit
 from services.audio.domain.errors import EmptyAudio, NoDrumsHeard, SilentAudio, UnreadableMedia
-from services.audio.domain.hear import DspHearer, hear_performance, hearers
+from services.audio.domain.hear import EarHearer, hear_performance, hearers
 from tests.synth import HAT, KICK, SAMPLE_RATE, SNARE, clicks, groove, tone, write
 
 
@@ -32,7 +32,7 @@ def f_measure(truth: list[Hit], heard: list[Hit], pieces: set[DrumPiece] | None 
 def hear(tmp_path):
     def of(samples, sample_rate=SAMPLE_RATE, **options):
         path = write(tmp_path / "sound.wav", samples, sample_rate)
-        return DspHearer().hear(path, **options)
+        return EarHearer("ear-1").hear(path, **options)
 
     return of
 
@@ -159,7 +159,7 @@ def test_progress_grows_to_one_and_may_cancel(tmp_path):
 def test_a_performance_carries_beats_tempo_and_the_model(tmp_path):
     samples, _ = groove(bars=6)
     performance = hear_performance(write(tmp_path / "sound.wav", samples))
-    assert performance.model_version == "dsp-1"
+    assert performance.model_version == "ear-1"
     assert performance.tempo_bpm == pytest.approx(100, abs=0.5)
     assert performance.duration_s == pytest.approx(len(samples) / SAMPLE_RATE)
     assert performance.beats[0].position == 1
@@ -168,7 +168,7 @@ def test_a_performance_carries_beats_tempo_and_the_model(tmp_path):
 
 
 def test_an_unknown_model_is_a_key_error(tmp_path):
-    assert "dsp-1" in hearers()
+    assert "ear-1" in hearers()
     with pytest.raises(KeyError):
         hear_performance(write(tmp_path / "sound.wav", clicks(0.5)), model="oracle")
 
@@ -183,10 +183,10 @@ def test_ten_minutes_take_no_more_memory_than_one(tmp_path):
                 file.write(minute)
         tracemalloc.start()
         try:
-            DspHearer().hear(path)
+            EarHearer("ear-1").hear(path)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
 
-    # Hits and envelope grow: some hundred kilobytes a minute, against ten megabytes of samples.
+    # Hits grow: some kilobytes a minute, against ten megabytes of samples.
     assert most_held_bytes(10) < most_held_bytes(1) + 9 * 300_000
