@@ -198,7 +198,8 @@ def hear(
                 )
             except (HearingError, OSError) as error:
                 failed = True
-                errors.print(f"{path}: {error}", style="red", markup=False)
+                said = error.strerror if isinstance(error, OSError) else error
+                errors.print(f"{path}: {said or error}", style="red", markup=False)
             progress.remove_task(bar)
     text = json.dumps(heard)
     if out is None:

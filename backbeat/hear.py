@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +12,6 @@ from typing import Any
 
 from libs.common.drums import GM_NOTE
 from libs.common.performance import Performance
-from services.audio.domain.blocks import open_sound
 from services.audio.domain.decode import extract_audio
 from services.audio.domain.errors import NoDrumsHeard, SilentAudio, UnreadableMedia
 from services.audio.domain.hear import MODEL_VERSION, hear_performance
@@ -17,6 +19,7 @@ from services.audio.domain.hear import MODEL_VERSION, hear_performance
 NO_DRUMS = Performance(duration_s=0.0, hits=(), model_version=MODEL_VERSION)
 
 _DECODING_SHARE = 0.3
+_READ_AS_THEY_ARE = (".wav", ".flac")
 
 
 def hear_file(
@@ -28,14 +31,12 @@ def hear_file(
     there, ValueError for a sensitivity outside 0 to 1.
     """
     if not path.is_file():
-        raise FileNotFoundError(path)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
-        try:
-            open_sound(path).close()
-        except UnreadableMedia:
-            pass
-        else:
-            return hear_performance(path, progress, sensitivity=sensitivity)
+        if path.suffix.lower() in _READ_AS_THEY_ARE:
+            # What they do not bear, damage and odd codings, the decoder below does.
+            with contextlib.suppress(UnreadableMedia):
+                return hear_performance(path, progress, sensitivity=sensitivity)
         with tempfile.TemporaryDirectory(prefix="backbeat-") as folder:
             sound = Path(folder) / "sound.flac"
             extract_audio(

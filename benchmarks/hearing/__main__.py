@@ -45,6 +45,9 @@ def main() -> None:
     )
     if not takes:
         parser.error(f"no NAME_class.txt and no sound with a MIDI file in {options.folder}")
+    silent = [take.name for take in takes if take.sound is None]
+    if silent and not options.only_predictions:
+        parser.error(f"there is no sound for {', '.join(silent)}")
     systems: dict[str, dict[str, Take]] = {}
     with tempfile.TemporaryDirectory() as folder:
         if not options.only_predictions:

@@ -122,18 +122,17 @@ def _ghost_auc(pairs: list[tuple[Take, Take]]) -> float | None:
 
 
 def _calibration(pairs: list[tuple[Take, Take]]) -> list[tuple[float, float, int]]:
-    """(mean confidence, share right, how many hits) in ten bins of confidence."""
+    """(mean confidence, share of hits that are there and on the voice that is told, how many) in
+    ten bins of confidence."""
     rows: list[tuple[float, bool]] = []
     for truth, said in pairs:
-        for label in FIVE:
-            own = [(at_s, sure) for at_s, name, sure in said.confidences if name == label]
-            own.sort()
+        for voice in VOICES if truth.voices else ():
+            own = sorted((at_s, sure) for at_s, name, sure in said.confidences if name is voice)
             times = np.array([at_s for at_s, _ in own])
-            right = (
-                {b for _, b in mir_eval.util.match_events(truth.classes[label], times, 0.05)}
-                if len(times) and len(truth.classes[label])
-                else set()
-            )
+            wanted = truth.voices.get(voice, NONE)
+            right = set()
+            if len(times) and len(wanted):
+                right = {b for _, b in mir_eval.util.match_events(wanted, times, 0.05)}
             rows += [(sure, index in right) for index, (_, sure) in enumerate(own)]
     bins = []
     for low in np.arange(0, 1, 0.1):

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -35,7 +36,7 @@ MDB_VOICE = {
     "KD": P.KICK, "SD": P.SNARE, "SDG": P.SNARE, "SDF": P.SNARE, "SDD": P.SNARE, "SDNS": P.SNARE,
     "SDB": P.SNARE, "CHH": P.HAT_CLOSED, "OHH": P.HAT_OPEN, "PHH": P.HAT_PEDAL, "HIT": P.TOM_HIGH,
     "MHT": P.TOM_MID, "HFT": P.TOM_FLOOR, "LFT": P.TOM_FLOOR, "RDC": P.RIDE, "RDB": P.RIDE_BELL,
-    "CRC": P.CRASH, "CHC": P.CHINA, "SPC": P.SPLASH, "SST": P.CROSS_STICK,
+    "CRC": P.CRASH, "CHC": P.CHINA, "SPC": P.SPLASH, "SST": P.CROSS_STICK, "TMB": P.TAMBOURINE,
 }  # fmt: skip
 GM = {
     35: P.KICK, 36: P.KICK, 37: P.CROSS_STICK, 38: P.SNARE, 39: P.SNARE, 40: P.SNARE,
@@ -60,8 +61,8 @@ class Take:
     snares: list[tuple[float, float]] = field(default_factory=list)
     """(onset in seconds, velocity 0 to 127); in annotations, 20 is a ghost and 100 is none."""
     sound: Path | None = None
-    confidences: list[tuple[float, str, float]] = field(default_factory=list)
-    """(onset, class, confidence)"""
+    confidences: list[tuple[float, P, float]] = field(default_factory=list)
+    """(onset in seconds, voice, confidence)"""
 
 
 def read_folder(folder: Path, mix: bool, notes: Mapping[int, P]) -> list[Take]:
@@ -100,9 +101,12 @@ def _read_mdb(folder: Path, name: str, mix: bool) -> Take:
         {voice: np.sort(times) for voice, times in voices.items()},
         snares=snares,
         sound=next(
-            path
-            for suffix in SOUNDS
-            if (path := folder / f"{name}{'.mix' if mix else ''}{suffix}").exists()
+            (
+                path
+                for suffix in SOUNDS
+                if (path := folder / f"{name}{'.mix' if mix else ''}{suffix}").exists()
+            ),
+            None,
         ),
     )
     beats = folder / f"{name}_MIX.beats"
@@ -118,19 +122,25 @@ def _lines(path: Path) -> list[tuple[float, str]]:
 
 
 def read_midi(path: Path, notes: Mapping[int, P]) -> Take:
-    """A drum part, with the beats and bars of its tempo map and meters."""
+    """A drum part, with the beats and bars of its tempo map and meters; of a whole song's file
+    channel 10 alone."""
     file = mido.MidiFile(path)
+    messages = list(mido.merge_tracks(file.tracks))
+    drums = 9 if any(m.type == "note_on" and m.channel == 9 for m in messages) else None
     strokes: list[tuple[float, P, int]] = []
     tempo_us, now_tick, now_s = 500_000, 0, 0.0
     meter, bar_tick = (4, 4), 0
     beats: list[tuple[float, bool]] = []
     next_tick = 0
-    for message in mido.merge_tracks(file.tracks):
+    for message in messages:
         end_tick = now_tick + message.time
         while next_tick < end_tick or (next_tick == end_tick and message.type == "note_on"):
             at_s = now_s + mido.tick2second(next_tick - now_tick, file.ticks_per_beat, tempo_us)
-            beat_ticks = file.ticks_per_beat * 4 // meter[1]
-            beats.append((at_s, (next_tick - bar_tick) % (beat_ticks * meter[0]) == 0))
+            bar_ticks = file.ticks_per_beat * 4 * meter[0] // meter[1]
+            # 6/8 and its like are felt, and told by us, in dotted quarters.
+            compound = meter[1] == 8 and meter[0] > 3 and meter[0] % 3 == 0
+            beat_ticks = file.ticks_per_beat * 4 // meter[1] * (3 if compound else 1)
+            beats.append((at_s, (next_tick - bar_tick) % bar_ticks == 0))
             next_tick += beat_ticks
         now_s += mido.tick2second(message.time, file.ticks_per_beat, tempo_us)
         now_tick = end_tick
@@ -138,7 +148,12 @@ def read_midi(path: Path, notes: Mapping[int, P]) -> Take:
             tempo_us = message.tempo
         elif message.type == "time_signature":
             meter, bar_tick = (message.numerator, message.denominator), now_tick
-        elif message.type == "note_on" and message.velocity and message.note in notes:
+        elif (
+            message.type == "note_on"
+            and message.velocity
+            and message.note in notes
+            and drums in (None, message.channel)
+        ):
             strokes.append((now_s, notes[message.note], message.velocity))
     take = _take(path.stem, strokes)
     take.beats = np.array([at_s for at_s, _ in beats])
@@ -175,19 +190,22 @@ def read_predictions(path: Path) -> dict[str, Take]:
         return {file.stem: read_midi(file, GM) for file in sorted(path.glob("*.mid*"))}
     said = {}
     for name, heard in json.loads(path.read_text()).items():
-        strokes = [
-            (float(row[0]), P(row[3]) if len(row) > 3 else GM[int(row[1])], int(row[2]))
-            for row in heard["hits"]
-            if len(row) > 3 or int(row[1]) in GM
-        ]
-        take = _take(name, strokes)
+        rows = [(row, piece) for row in heard["hits"] if (piece := _piece(row)) is not None]
+        take = _take(name, [(float(row[0]), piece, int(row[2])) for row, piece in rows])
         take.confidences = [
-            (float(row[0]), CLASS[SAME.get(P(row[3]), P(row[3]))], float(row[4]))
-            for row in heard["hits"]
-            if len(row) > 4 and SAME.get(P(row[3]), P(row[3])) in CLASS
+            (float(row[0]), SAME.get(piece, piece), float(row[4]))
+            for row, piece in rows
+            if len(row) > 4
         ]
         if heard.get("beats"):
-            rows = np.array(heard["beats"], float)
-            take.beats, take.downbeats = rows[:, 0], rows[rows[:, 1] == 1, 0]
-        said[name] = take
+            beats = np.array(heard["beats"], float)
+            take.beats, take.downbeats = beats[:, 0], beats[beats[:, 1] == 1, 0]
+        # A mix is its recording's, whatever its file is called.
+        said[name.removesuffix(".mix")] = take
     return said
+
+
+def _piece(row: list[Any]) -> P | None:
+    """By our name for it, else by its note."""
+    named = str(row[3]) if len(row) > 3 else ""
+    return P(named) if named in set(P) else GM.get(int(row[1]))

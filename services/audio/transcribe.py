@@ -27,7 +27,7 @@ from services.audio.domain import demucs
 from services.audio.domain.decode import Extracted, extract_audio
 from services.audio.domain.enhance import Enhanced, enhance
 from services.audio.domain.errors import HearingError
-from services.audio.domain.hear import hear_performance
+from services.audio.domain.hear import hear_performance, hearers
 from services.audio.domain.separate import HPSS_STEMS, StemFile, separate_hpss
 from services.audio.domain.weights import WeightsBroken, WeightsUnavailable, local_weights
 from services.audio.models import AudioAnalysis, DrumEvent, Enhancement, Sound, Stem
@@ -68,6 +68,13 @@ def hear_local(
     path: Path, options: dict[str, Any], *, progress: Callable[[float], None]
 ) -> Performance:
     """In the worker process: a local FLAC's hits and beats."""
+    if options["model"] not in hearers():
+        # Asked for before an upgrade that took the model away.
+        raise Refused(
+            "unknown-model",
+            f"There is no model {options['model']!r} any more. Ask again with one of "
+            f"{', '.join(hearers())}.",
+        )
     return _answering(
         lambda: hear_performance(
             path, progress, model=options["model"], sensitivity=options["sensitivity"]

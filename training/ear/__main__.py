@@ -24,6 +24,9 @@ def main() -> None:
     training.add_argument("--batch", type=int, default=24)
     training.add_argument("--rate", type=float, default=1.5e-3)
     training.add_argument("--width", type=int, default=224)
+    training.add_argument(
+        "--start", type=Path, help="weights to begin with (training/ear/ear-1.pt)"
+    )
     training.add_argument("--device", default="cpu", help="cpu or cuda")
     releasing = verbs.add_parser(
         "release", help="choose thresholds, score, and write the weights and card that are served"
@@ -51,7 +54,7 @@ def main() -> None:
 
         train(
             chosen.work, chosen.minutes, chosen.seed, chosen.batch, chosen.rate, chosen.device,
-            chosen.width,
+            chosen.width, chosen.start,
         )  # fmt: skip
     elif chosen.verb == "release":
         from training.ear.release import release

@@ -1,30 +1,28 @@
 """Thresholds, confidence and scores of an exported network.
 
 Thresholds are chosen on rendered takes of kits and performances that were held out of training and
-on the development recordings, half and half; scores on the development recordings are therefore a
+on the development recordings, confidence is fitted on the latter; scores on them are therefore a
 little selected.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import mir_eval
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
+from benchmarks.hearing.truth import FIVE, GM, read_folder
+from libs.common.drums import DrumPiece
 from services.audio.domain.network import Activations, Calibration, Card, activations, listen
 from services.audio.domain.peaks import Peak, Picker, hits_from, logit
 from services.audio.domain.vocabulary import FAMILIES, FAMILY_OF, ONSET_OUTPUTS, PIECES
 from training.ear.pool import FLOOR_DB, FRAMES, QUANTUM_DB, Shards
 
 NEAR_S = 0.05
-# Labels of MDB Drums by family; sub-classes by piece are in benchmarks/hearing.
-MDB_FAMILIES = {
-    "KD": "kick", "SD": "snare", "HH": "hat", "TT": "tom", "CY": "cymbal",
-}  # fmt: skip
 THRESHOLDS = np.round(np.arange(0.08, 0.86, 0.02), 2)
 
 
@@ -36,8 +34,9 @@ class Piece:
     peaks: list[Peak]
     truth: dict[str, NDArray[np.float64]]
     """Onsets in seconds by family; families without an entry are not judged."""
-    rows: NDArray[np.float64] | None = None
-    """(second, piece, velocity), where pieces are known."""
+    rows: NDArray[np.float64]
+    """(second, piece, velocity); of recordings the velocity is not known, and an open hat may be
+    half open."""
 
 
 def open_card(
@@ -49,7 +48,7 @@ def open_card(
     return Card(
         version="draft", about="", data=[], command="", seed=0, trained_hours=0, parameters=0,
         licence="", scores={}, limits=[], lag_s=lag_s,
-        families=families or dict.fromkeys(FAMILIES, plain), second_piece=0.5,
+        families=families or dict.fromkeys(FAMILIES, plain), second_piece=0.5, together=0.7,
         velocities=velocities or {},
     )  # fmt: skip
 
@@ -83,25 +82,24 @@ def rendered(held_out: Path, weights: Path, most: int) -> list[Piece]:
 def recorded(folder: Path, weights: Path, mix: bool) -> list[Piece]:
     """The development recordings, heard."""
     found = []
-    for labels in sorted(folder.glob("*_class.txt")):
-        name = labels.name.removesuffix("_class.txt")
+    for take in read_folder(folder, mix, GM):
+        assert take.sound is not None
         picker = Picker(open_card())
-        sound = folder / f"{name}{'.mix' if mix else ''}.flac"
-        for heard in listen(sound, "draft", lambda done: None, weights):
+        for heard in listen(take.sound, "draft", lambda done: None, weights):
             picker.take(heard)
         picker.finish()
-        onsets = defaultdict(list)
-        for line in labels.read_text().splitlines():
-            at, label = line.split()
-            onsets[label].append(float(at))
-        # Cross-stick and tambourine have no class of their own there.
-        for line in (folder / f"{name}_subclass.txt").read_text().splitlines():
-            at, label = line.split()
-            if label in ("SST", "TMB"):
-                onsets[label].append(float(at))
-        truth = {family: np.sort(onsets[label]) for label, family in MDB_FAMILIES.items()}
-        truth |= {"cross-stick": np.sort(onsets["SST"]), "percussion": np.sort(onsets["TMB"])}
-        found.append(Piece(name, picker.peaks, truth))
+        # Cross-stick and tambourine are no classes of the field, but annotated.
+        truth = {label: take.classes[label] for label in FIVE}
+        truth |= {
+            FAMILY_OF[piece]: take.voices.get(piece, np.array([]))
+            for piece in (DrumPiece.CROSS_STICK, DrumPiece.TAMBOURINE)
+        }
+        rows = [
+            (at_s, PIECES.index(piece), 0.0)
+            for piece, times in take.voices.items()
+            for at_s in times
+        ]
+        found.append(Piece(take.name, picker.peaks, truth, np.array(sorted(rows))))
     return found
 
 
@@ -139,7 +137,6 @@ def spread_velocities(pieces: list[Piece]) -> dict[str, list[tuple[float, float]
     for family in FAMILIES:
         said, struck = [], []
         for piece in pieces:
-            assert piece.rows is not None
             rows = [row for row in piece.rows if FAMILY_OF[PIECES[int(row[1])]] == family]
             rows.sort(key=lambda row: row[0])
             peaks = sorted(
@@ -164,8 +161,7 @@ def spread_velocities(pieces: list[Piece]) -> dict[str, list[tuple[float, float]
 
 
 def choose(sets: list[tuple[float, list[Piece]]]) -> dict[str, Calibration]:
-    """Thresholds that make the weighted mean of the sets' F the best, family by family, and
-    confidences fitted to how often peaks of such activation are right."""
+    """Thresholds that make the weighted mean of the sets' F the best, family by family."""
     chosen = {}
     for family in FAMILIES:
         scores = []
@@ -179,15 +175,12 @@ def choose(sets: list[tuple[float, list[Piece]]]) -> dict[str, Calibration]:
         good = np.flatnonzero(np.array(scores) >= max(scores) - 0.002)
         threshold = float(THRESHOLDS[good[len(good) // 2]])
         again = []
-        for higher in (0.0, 0.1, 0.2, 0.3, 0.4):
+        for higher in (0.1, 0.2, 0.3, 0.4):
             card = _only(family, threshold, min(0.95, threshold + higher))
             again.append((sum(w * f(tally(p, card)[family]) for w, p in judged), -higher, higher))
-        # Confidence is about recordings, where there are any to say.
-        real = [(weight, pieces) for weight, pieces in judged if pieces[0].rows is None]
-        slope, offset = _calibrate(family, real or judged, threshold)
         chosen[family] = Calibration(
             threshold=threshold, again_threshold=min(0.95, threshold + max(again)[2]),
-            slope=slope, offset=offset,
+            slope=1.0, offset=0.0,
         )  # fmt: skip
     return chosen
 
@@ -198,48 +191,59 @@ def _only(family: str, threshold: float, again: float) -> Card:
     return open_card({name: one if name == family else never for name in FAMILIES})
 
 
-def _calibrate(
-    family: str, judged: list[tuple[float, list[Piece]]], threshold: float
-) -> tuple[float, float]:
-    from sklearn.linear_model import LogisticRegression
+def calibrate(recordings: list[Piece], practice: list[Piece], card: Card) -> dict[str, Calibration]:
+    """The card's families with confidences fitted to how often hits are there and on the piece
+    that is told: on recordings, and on practice where they have too few hits of a family."""
+    fitted = {}
+    for family, rule in card.families.items():
+        rows = _told(recordings, family, card)
+        if len(rows) < 60:
+            rows += _told(practice, family, card)
+        right = [good for _, good in rows]
+        if len(set(right)) < 2:
+            fitted[family] = rule
+            continue
+        model = LogisticRegression(C=10.0).fit([[logit(chance)] for chance, _ in rows], right)
+        fitted[family] = rule.model_copy(
+            update={
+                "slope": round(float(model.coef_[0, 0]), 3),
+                "offset": round(float(model.intercept_[0]), 3),
+            }
+        )
+    return fitted
 
-    values, right, weights = [], [], []
-    for weight, pieces in judged:
-        rows = [row for piece in pieces for row in _judged(piece, family, threshold)]
-        values += [[logit(chance)] for chance, _ in rows]
-        right += [good for _, good in rows]
-        weights += [weight / max(1, len(rows))] * len(rows)
-    if len(set(right)) < 2:
-        return 1.0, 0.0
-    scale = np.array(weights) * len(weights) / sum(weights)
-    model = LogisticRegression(C=10.0).fit(np.array(values), np.array(right), scale)
-    return round(float(model.coef_[0, 0]), 3), round(float(model.intercept_[0]), 3)
+
+def _told(pieces: list[Piece], family: str, card: Card) -> list[tuple[float, bool]]:
+    """(chance, was it right) of every hit that the card makes of a family, before calibration."""
+    told = []
+    for piece in pieces:
+        hits = [h for h in hits_from(piece.peaks, card, 1e9) if FAMILY_OF[h.piece] == family]
+        for member in FAMILIES[family]:
+            own = [hit for hit in hits if _heard_as(hit.piece) is _heard_as(member)]
+            if _heard_as(member) is not member or not own:
+                continue
+            truth = np.sort(
+                [row[0] for row in piece.rows if _heard_as(PIECES[int(row[1])]) is member]
+            )
+            said = np.array([hit.onset_s for hit in own])
+            pairs = mir_eval.util.match_events(truth, said, NEAR_S) if len(truth) else []
+            good = {b for _, b in pairs}
+            told += [(hit.confidence, index in good) for index, hit in enumerate(own)]
+    return told
 
 
-def _judged(piece: Piece, family: str, threshold: float) -> list[tuple[float, bool]]:
-    """(activation, was it right) of each peak over half the threshold."""
-    if family not in piece.truth:
-        return []
-    peaks = [p for p in piece.peaks if p.family == family and p.chance >= threshold / 2]
-    times = np.array([peak.at_s for peak in peaks])
-    matched = (
-        {b for _, b in mir_eval.util.match_events(piece.truth[family], times, NEAR_S)}
-        if peaks
-        else set()
-    )
-    return [(peak.chance, index in matched) for index, peak in enumerate(peaks)]
+def _heard_as(piece: DrumPiece) -> DrumPiece:
+    """Recordings are annotated with open hats, however open."""
+    return DrumPiece.HAT_OPEN if piece is DrumPiece.HAT_HALF_OPEN else piece
 
 
 def confusion(pieces: list[Piece], card: Card) -> NDArray[np.int64]:
-    """[true piece or nothing, heard piece or nothing] of takes whose pieces are known."""
+    """[true piece or nothing, heard piece or nothing]."""
     size = len(PIECES)
     table = np.zeros((size + 1, size + 1), int)
     for piece in pieces:
-        if piece.rows is None:
-            continue
         hits = hits_from(piece.peaks, card, 1e9)
         said = np.array([hit.onset_s for hit in hits])
-        families = list(FAMILIES)
         # Matched within a family first, so that a hit is not another's by nearness alone.
         used: set[int] = set()
         left = []
@@ -260,7 +264,6 @@ def confusion(pieces: list[Piece], card: Card) -> NDArray[np.int64]:
         for i, hit in enumerate(hits):
             if i not in used:
                 table[size, PIECES.index(hit.piece)] += 1
-        del families
     return table
 
 
@@ -268,11 +271,9 @@ def report(name: str, pieces: list[Piece], card: Card) -> dict[str, float]:
     """Print and return F by family and pooled over the five classes of the field."""
     sums = tally(pieces, card)
     tight = tally(pieces, card, 0.02)
-    five = [sums[family] for family in MDB_FAMILIES.values()]
+    five = [sums[family] for family in FIVE]
     scores = {family: round(f(sums[family]), 3) for family in FAMILIES if sums[family][2]}
     scores["5 classes"] = round(f(np.sum(five, axis=0)), 3)
-    scores["5 classes, 20 ms"] = round(
-        f(np.sum([tight[family] for family in MDB_FAMILIES.values()], axis=0)), 3
-    )
+    scores["5 classes, 20 ms"] = round(f(np.sum([tight[family] for family in FIVE], axis=0)), 3)
     print(name, scores, flush=True)
     return scores

@@ -189,5 +189,7 @@ def _decoded(data: Path, cache: Path) -> NDArray[np.int16]:
                 mono[-1000:] *= np.linspace(1, 0, 1000, dtype=np.float32)
             audio[first : first + len(mono)] = np.round(mono * 32767).astype(np.int16)
             first += count
-        np.save(kept, audio)
+        part = kept.with_suffix(".part.npy")
+        np.save(part, audio)
+        part.rename(kept)
     return np.load(kept, mmap_mode="r")

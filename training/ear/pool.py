@@ -7,6 +7,7 @@ they are read from the page cache and pass through no queue.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -53,16 +54,27 @@ def render(
     data: Path, work: Path, seed: int, takes: int | None, keep: int, held_out: bool, ahead: int
 ) -> None:
     """Write shards until there are `takes` (for ever with None), the oldest deleted when there are
-    more than `keep` takes; rests when it is `ahead` takes before the trainer's use of them."""
+    more than `keep` takes; rests when it is `ahead` takes before the trainer's use of them.
+    BlockingIOError when another is at it in the same folder."""
     folder = work / ("held-out" if held_out else "pool")
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        # Two that write the same names would put one's hits to the other's sound.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _render(data, work, folder, seed, takes, keep, held_out, ahead)
+
+
+def _render(
+    data: Path, work: Path, folder: Path, seed: int, takes: int | None, keep: int, held_out: bool,
+    ahead: int,
+) -> None:  # fmt: skip
     number = len_made(folder)
     rng = np.random.default_rng([seed, number, int(held_out)])
     shelf = Shelf(data, work, held_out)
     player = Player(read_groove(data, "validation" if held_out else "train", work), rng)
     studio = Studio(data, shelf, player, rng, (0.9, 1.0) if held_out else (0.0, 0.9))
     began, made = time.monotonic(), 0
-    while takes is None or made < takes:
+    while takes is None or number * SHARD_TAKES < takes:
         while not held_out and number * SHARD_TAKES > 0.7 * consumed(work) + ahead:
             time.sleep(1)
         spectra, hits = [], []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+
+import torch
 
 from services.audio.domain.network import Card, write_card
 from training.ear.evaluate import (
+    calibrate,
     choose,
     confusion,
     lag,
@@ -42,15 +46,19 @@ def release(
     checkpoint: Path, held_out: Path, real: Path, target: Path, name: str, seed: int, command: str,
     takes: int,
 ) -> None:  # fmt: skip
-    """Write NAME.onnx and NAME.json into `target`; prints the scores and a confusion table."""
+    """Write NAME.onnx and NAME.json into `target`, and beside the checkpoint NAME.pt, weights to
+    begin another training with; prints the scores and a confusion table."""
     net, state = load(checkpoint)
-    weights = target / f"{name}.onnx"
+    # Served files change at the end and together: thresholds of other weights are worth nothing.
+    weights = checkpoint.with_name(f"{name}.onnx")
     export(net, weights)
     practice = rendered(held_out, weights, takes)
     stems, mixes = recorded(real, weights, False), recorded(real, weights, True)
     families = choose([(0.4, practice), (0.5, stems), (0.1, mixes)])
-    card = open_card(families)
-    card = open_card(families, round(lag(stems, card), 4), spread_velocities(practice))
+    lag_s = round(lag(stems, open_card(families)), 4)
+    velocities = spread_velocities(practice)
+    families = calibrate(stems + mixes, practice, open_card(families, lag_s, velocities))
+    card = open_card(families, lag_s, velocities)
     scores = {}
     for title, pieces in (("rendered", practice), ("stems", stems), ("mixes", mixes)):
         found = report(title, pieces, card)
@@ -64,4 +72,8 @@ def release(
             "parameters": sum(parameter.numel() for parameter in net.parameters()),
         }
     )  # fmt: skip
+    half = {key: value.half() if value.is_floating_point() else value
+            for key, value in net.state_dict().items()}  # fmt: skip
+    torch.save(half, checkpoint.with_name(f"{name}.pt"))
+    shutil.copyfile(weights, target / f"{name}.onnx")
     write_card(made, target)

@@ -52,8 +52,10 @@ def read_groove(data: Path, split: str, cache: Path) -> list[list[Stroke]]:
             if row["split"] == split
         ]
     takes = [take for take in (_read(path) for path in paths) if len(take) >= 8]
-    with kept.open("wb") as file:
+    part = kept.with_suffix(".part")
+    with part.open("wb") as file:
         pickle.dump(takes, file)
+    part.rename(kept)
     return takes
 
 

@@ -19,23 +19,23 @@ CROP_FRAMES = 512
 
 
 def train(
-    work: Path, minutes: float, seed: int, batch: int, rate: float, device: str, width: int
-) -> None:
-    """Until `minutes` of training in all are spent; a checkpoint a minute."""
+    work: Path, minutes: float, seed: int, batch: int, rate: float, device: str, width: int,
+    start: Path | None = None,
+) -> None:  # fmt: skip
+    """Until `minutes` of training in all are spent; a checkpoint a minute. Begins with the weights
+    `start` where there is no checkpoint yet."""
     torch.manual_seed(seed)
     torch.set_num_threads(1 if device == "cpu" else 4)
     checkpoint = work / "ear.pt"
     net = Ear(width).to(device)
-    spent_s, step = 0.0, 0
+    if start is not None:
+        net.load_state_dict(torch.load(start, map_location=device, weights_only=True))
     averaged = copy.deepcopy(net)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.01)
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        net.load_state_dict(state["net"])
-        averaged.load_state_dict(state["averaged"])
-        optimizer.load_state_dict(state["optimizer"])
-        spent_s, step = state["spent_s"], state["step"]
+    spent_s, step = _restored(checkpoint, net, averaged, optimizer, device)
     rng = np.random.default_rng([seed, step])
+    if not (work / "pool").exists():
+        print("waiting for `render` to fill the pool", flush=True)
     while len(shards := Shards(work / "pool")) < SHARD_TAKES:
         time.sleep(2)
     held_out = Shards(work / "held-out") if (work / "held-out").exists() else None
@@ -76,6 +76,19 @@ def train(
                 text += _checked(averaged, held_out, device)
             heard_s = step * batch * CROP_FRAMES / 100
             print(f"{text} {heard_s / 3600:.1f} h, pool {len(shards)}", flush=True)
+
+
+def _restored(
+    checkpoint: Path, net: Ear, averaged: Ear, optimizer: torch.optim.Optimizer, device: str
+) -> tuple[float, int]:
+    """(seconds of training, steps) of the checkpoint, which fills the others; (0, 0) without."""
+    if not checkpoint.exists():
+        return 0.0, 0
+    state = torch.load(checkpoint, map_location=device, weights_only=True)
+    net.load_state_dict(state["net"])
+    averaged.load_state_dict(state["averaged"])
+    optimizer.load_state_dict(state["optimizer"])
+    return float(state["spent_s"]), int(state["step"])
 
 
 def _save(state: dict[str, Any], checkpoint: Path) -> None:

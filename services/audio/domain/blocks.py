@@ -15,6 +15,7 @@ from services.audio.domain.errors import EmptyAudio, UnreadableMedia
 Samples = NDArray[np.float32]
 
 BLOCK_SAMPLES: Final = 1 << 18
+_LOUDEST: Final = 100.0
 
 
 def open_sound(path: Path) -> Any:
@@ -30,10 +31,31 @@ def open_sound(path: Path) -> Any:
 
 
 def finite_blocks(file: Any, dtype: str = "float32") -> Iterator[NDArray[Any]]:
-    """The samples of an open SoundFile in order, each block of shape (samples, channels)."""
-    for block in file.blocks(BLOCK_SAMPLES, dtype=dtype, always_2d=True):
-        # A float file may hold what is no number; one such sample would silence all after it.
-        yield np.nan_to_num(block, copy=False, posinf=0.0, neginf=0.0)
+    """The samples of an open SoundFile in order, each block of shape (samples, channels).
+
+    UnreadableMedia where the file is damaged. SoundFile.blocks is not used: it goes on with what
+    it read last where a file ends before its header says.
+    """
+    while True:
+        try:
+            block = file.read(BLOCK_SAMPLES, dtype=dtype, always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise UnreadableMedia from error
+        if not len(block):
+            return
+        # A float file may hold what is no number, or one that is beyond all sound; one such sample
+        # would silence all after it.
+        np.nan_to_num(block, copy=False, posinf=0.0, neginf=0.0)
+        yield np.clip(block, -_LOUDEST, _LOUDEST, out=block)
+
+
+def mixed_down(block: NDArray[np.float32]) -> Samples:
+    """One channel of [samples, channels]: the mean, or the first where the channels cancel each
+    other, as they do when one is wired the wrong way round."""
+    mono: Samples = block.mean(axis=1)
+    if block.shape[1] > 1 and np.abs(mono).max(initial=0) < 0.02 * np.abs(block).max(initial=0):
+        mono = block[:, 0]
+    return mono
 
 
 def mono_blocks(path: Path, sample_rate: int) -> Iterator[tuple[Samples, float]]:
@@ -45,11 +67,11 @@ def mono_blocks(path: Path, sample_rate: int) -> Iterator[tuple[Samples, float]]
         total = file.frames
         if file.samplerate == sample_rate:
             for block in finite_blocks(file):
-                yield block.mean(axis=1), min(file.tell() / total, 1.0)
+                yield mixed_down(block), min(file.tell() / total, 1.0)
             return
         resampler = AudioResampler("flt", "mono", sample_rate)
         for block in finite_blocks(file):
-            mono = block.mean(axis=1)[np.newaxis]
+            mono = np.ascontiguousarray(mixed_down(block)[np.newaxis])
             frame = AudioFrame.from_ndarray(mono, "flt", "mono")
             frame.sample_rate = file.samplerate
             for out in resampler.resample(frame):

@@ -17,6 +17,7 @@ from services.audio.domain.vocabulary import PIECES
 
 MODEL_VERSION: Final = "ear-1"
 
+_HEARING_SHARE: Final = 0.9
 _SILENT_PEAK: Final = 10 ** (-60 / 20)
 
 
@@ -121,8 +122,12 @@ def hear_performance(
     """Hits, beats and tempo of a sound file; errors as `Hearer.hear`, and KeyError for a `model`
     that `hearers` has not."""
     hearer = hearers()[model]
-    heard = hearer.hear(path, progress, sensitivity=sensitivity, pieces=pieces)
+    tell = progress or (lambda fraction: None)
+    heard = hearer.hear(
+        path, lambda done: tell(done * _HEARING_SHARE), sensitivity=sensitivity, pieces=pieces
+    )
     pulse = find_beats(heard.hits)
+    tell(1.0)
     return Performance(
         duration_s=heard.duration_s,
         hits=tuple(heard.hits),

@@ -52,7 +52,8 @@ class Calibration(BaseModel):
     """Least activation of a hit within 60 ms after or before a surer one: a flam's, no echo's."""
     slope: float
     offset: float
-    """Confidence is the logistic of slope * logit(activation) + offset."""
+    """Confidence is the logistic of slope * logit(chance) + offset; the chance is the family's
+    activation times the piece's share among the family's."""
 
 
 class Card(BaseModel):
@@ -74,6 +75,8 @@ class Card(BaseModel):
     lag_s: float
     """What is taken off every onset."""
     families: dict[str, Calibration]
+    together: float
+    """Least activation of the less sure of two that one stroke may have been taken for."""
     second_piece: float
     """Least activation of another piece of a family struck at the same time."""
     velocities: dict[str, list[tuple[float, float]]]

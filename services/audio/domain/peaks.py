@@ -7,7 +7,6 @@ its neighbours is the chance of a hit, and their centre of mass its time.
 from __future__ import annotations
 
 from bisect import bisect
-from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,15 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.common.drums import DrumPiece, Hit
-from services.audio.domain.network import Activations, Card
+from services.audio.domain.network import Activations, Calibration, Card
 from services.audio.domain.spectra import FRAMES_PER_S
 from services.audio.domain.vocabulary import FAMILIES, PIECES
 
 Values = NDArray[np.float32]
 
 _AROUND: Final = 2
-"""Frames that a peak needs on either side."""
+"""Frames that are kept on either side of a peak's."""
 _AGAIN_S: Final = 0.06
+_TOGETHER_S: Final = 0.025
+_MISTAKEN: Final = (("hat", "cymbal"), ("hat", "percussion"), ("snare", "cross-stick"))
+_PEDAL: Final = FAMILIES["hat"].index(DrumPiece.HAT_PEDAL)
 _SEVERAL_AT_ONCE: Final = frozenset({"tom", "cymbal", "percussion"})
 """Families of more than one instrument."""
 
@@ -114,46 +116,75 @@ def hits_from(
     pieces: Collection[DrumPiece] | None = None,
 ) -> list[Hit]:
     """The peaks that are hits, in order, with ids; `sensitivity` and `pieces` as `Hearer.hear`."""
-    allowed = frozenset(pieces or DrumPiece)
+    allowed = frozenset(DrumPiece if pieces is None else pieces)
     # Half a unit of sensitivity is as much as odds of seven to one.
     shift = (sensitivity - 0.5) * 4
-    by_family: dict[str, list[Peak]] = defaultdict(list)
-    for peak in peaks:
-        if logit(peak.chance) + shift >= logit(card.families[peak.family].threshold):
+    by_family: dict[str, list[Peak]] = {family: [] for family in FAMILIES}
+    for peak in sorted(peaks, key=lambda peak: peak.at_s):
+        surely = logit(peak.chance) + shift >= logit(card.families[peak.family].threshold)
+        if surely and allowed.intersection(FAMILIES[peak.family]):
             by_family[peak.family].append(peak)
+    doubtful = _one_stroke_as_two(by_family, card.together, shift)
     found: list[Hit] = []
-    for family, members in FAMILIES.items():
-        if not allowed.intersection(members):
-            continue
+    for family, struck in by_family.items():
         rule = card.families[family]
         spread = np.array(card.velocities.get(family) or [(0.0, 0.0), (1.0, 127.0)]).T
-        for peak in _no_echoes(by_family[family], rule.again_threshold, shift):
-            sure = 1 / (1 + float(np.exp(-rule.slope * logit(peak.chance) - rule.offset)))
-            weights = [
-                chance if piece in allowed else -1.0
-                for piece, chance in zip(members, peak.pieces, strict=True)
-            ]
+        clear = [peak for peak in struck if id(peak) not in doubtful]
+        for peak in _no_echoes(clear, rule.again_threshold, shift):
             velocity = float(np.interp(peak.velocity, *spread))
-            best = int(np.argmax(weights))
-            among = max(weights[best], 1e-6) / sum(max(weight, 1e-6) for weight in weights)
-            named = [(members[best], sure * among)]
-            if family in _SEVERAL_AT_ONCE:
-                named += [
-                    (piece, min(sure, chance))
-                    for index, (piece, chance) in enumerate(zip(members, peak.pieces, strict=True))
-                    if index != best and piece in allowed and chance >= card.second_piece
-                ]
             found += [
                 Hit(
                     onset_s=min(peak.at_s, duration_s),
                     piece=piece,
                     velocity=int(np.clip(round(velocity), 1, 127)),
-                    confidence=round(float(np.clip(confidence, 0, 1)), 3),
+                    confidence=round(_confidence(chance, rule), 3),
                 )
-                for piece, confidence in named
+                for piece, chance in _named(peak, allowed, card.second_piece)
             ]
     found.sort(key=lambda hit: (hit.onset_s, hit.piece))
     return [replace(hit, id=f"ev-{number:06d}") for number, hit in enumerate(found, start=1)]
+
+
+def _named(
+    peak: Peak, allowed: frozenset[DrumPiece], second_piece: float
+) -> list[tuple[DrumPiece, float]]:
+    """What was struck, and the chance of that: the family's times the piece's share in it."""
+    options = [
+        (chance, piece)
+        for piece, chance in zip(FAMILIES[peak.family], peak.pieces, strict=True)
+        if piece in allowed
+    ]
+    most, best = max(options)
+    share = max(most, 1e-6) / max(sum(chance for chance, _ in options), 1e-6)
+    named = [(best, peak.chance * min(share, 1.0))]
+    if peak.family in _SEVERAL_AT_ONCE:
+        named += [
+            (piece, min(peak.chance, chance))
+            for chance, piece in options
+            if piece is not best and chance >= second_piece
+        ]
+    return named
+
+
+def _confidence(chance: float, rule: Calibration) -> float:
+    return 1 / (1 + float(np.exp(-rule.slope * logit(chance) - rule.offset)))
+
+
+def _one_stroke_as_two(by_family: dict[str, list[Peak]], least: float, shift: float) -> set[int]:
+    """The less sure of two that one stroke may have been taken for: few strike a hat by hand and a
+    ride at once. The ids of those peaks."""
+    doubtful: set[int] = set()
+    for one, other in _MISTAKEN:
+        times_s = [peak.at_s for peak in by_family[other]]
+        for peak in by_family[one]:
+            if one == "hat" and peak.pieces[_PEDAL] == max(peak.pieces):
+                continue  # the foot is free
+            first, past = (bisect(times_s, peak.at_s + side * _TOGETHER_S) for side in (-1, 1))
+            for rival in by_family[other][first:past]:
+                weaker = min(peak, rival, key=lambda either: either.chance)
+                if logit(weaker.chance) + shift < logit(least):
+                    doubtful.add(id(weaker))
+    return doubtful
 
 
 def _no_echoes(peaks: list[Peak], least: float, shift: float) -> list[Peak]:

@@ -20,8 +20,6 @@ WINDOWS: Final = (512, 2048, 4096)
 BANDS: Final = 84
 LOWEST_HZ: Final = 35.0
 HIGHEST_HZ: Final = 17_500.0
-FLOOR_DB: Final = -100.0
-"""Below a chunk's reference level; nothing softer is looked at."""
 
 Spectra = NDArray[np.float32]
 """Decibels, [windows, bands, frames]."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import http.client
 import os
 import re
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -70,10 +70,13 @@ def local_weights(
     prefix = hashlib.sha256(weights.encode()).hexdigest()[:12]
     path = cache / f"{prefix}-{file_name(weights)}"
     with _sole_use(path):
+        if path.exists() and expected:
+            try:
+                _check(path, expected)
+            except WeightsBroken:
+                path.unlink()
         if not path.exists():
             _download(weights, path, expected, progress)
-        elif expected:
-            _check(path, expected)
     return path
 
 
@@ -101,33 +104,41 @@ def _compare(found: str, expected: str) -> None:
 def _download(
     address: str, path: Path, expected: str, progress: Callable[[float], None] | None
 ) -> None:
+    # One name, written anew under the lock: whoever is killed on the way leaves no second one.
+    partial = path.with_name(path.name + ".part")
     try:
         with (
             # The address is the operator's, and of http or https alone.
             urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer,
-            tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part,
+            partial.open("wb") as part,
         ):
-            partial = Path(part.name)
-            try:
-                total = int(answer.headers.get("Content-Length") or 0)
-                digest = hashlib.sha256()
-                done = 0
-                while chunk := answer.read(_CHUNK_BYTES):
-                    done += len(chunk)
-                    if done > MAX_BYTES:
-                        raise WeightsBroken(f"It has more than {MAX_BYTES >> 30} GiB.")
-                    digest.update(chunk)
-                    part.write(chunk)
-                    if progress and total:
-                        progress(min(done / total, 1.0))
-                if total and done != total:
-                    raise WeightsUnavailable(f"{done} of {total} bytes came.")
-                if expected:
-                    _compare(digest.hexdigest(), expected)
-                part.flush()
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
+            total = int(answer.headers.get("Content-Length") or 0)
+            if not total and not expected:
+                raise WeightsUnavailable(
+                    "The server tells no length; without a SHA-256 a broken-off file would look "
+                    "whole."
+                )
+            digest = hashlib.sha256()
+            done = 0
+            while chunk := answer.read(_CHUNK_BYTES):
+                done += len(chunk)
+                if done > MAX_BYTES:
+                    raise WeightsBroken(f"It has more than {MAX_BYTES >> 30} GiB.")
+                digest.update(chunk)
+                part.write(chunk)
+                if progress and total:
+                    progress(min(done / total, 1.0))
+            if total and done != total:
+                raise WeightsUnavailable(f"{done} of {total} bytes came.")
+            if expected:
+                _compare(digest.hexdigest(), expected)
+        partial.replace(path)
+    except http.client.HTTPException as error:
+        # Its text may hold the address, and that a password.
+        raise WeightsUnavailable(
+            f"The server's answer broke off ({type(error).__name__})."
+        ) from error
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise WeightsUnavailable(str(error)) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -232,6 +232,10 @@ def _find_pulse(
             heard_bpm *= close[0]
     if meter is None:
         meter = _guess_meter(counted, heard_bpm)
+        if performance.meter is not None and tempo_bpm is None:
+            heard = Meter.parse(performance.meter)
+            # Dotted quarters are told from quarters by the ear alone.
+            meter = heard if heard.is_compound and heard.numerator == 3 * counted else meter
         return _Pulse(times_s, downbeats or [0], _unit(meter, counted, heard_bpm), meter)
     unit = _unit(meter, counted, heard_bpm)
     every = int(meter.length / unit)

@@ -17,8 +17,8 @@ def card(**changes) -> Card:
         **{
             "version": "test", "about": "", "data": [], "command": "", "seed": 0,
             "trained_hours": 0, "parameters": 0, "licence": "", "scores": {}, "limits": [],
-            "lag_s": 0.0, "families": dict.fromkeys(FAMILIES, rule), "second_piece": 0.5,
-            "velocities": {}, **changes,
+            "lag_s": 0.0, "families": dict.fromkeys(FAMILIES, rule), "together": 0.7,
+            "second_piece": 0.5, "velocities": {}, **changes,
         }
     )  # fmt: skip
 
@@ -105,6 +105,22 @@ def test_a_stroke_that_could_be_two_pieces_is_less_sure():
     torn.onsets[PIECES.index(DrumPiece.HAT_CLOSED), 50] = 0.8
     (unsure,) = pick(torn)
     assert unsure.confidence < 0.7 * sure.confidence
+
+
+def test_a_hat_that_a_ride_may_have_been_taken_for_is_left_out_unless_sure():
+    ride = (50, DrumPiece.RIDE, 0.9)
+    assert [hit.piece for hit in pick(heard(ride, (50, DrumPiece.HAT_CLOSED, 0.5)))] == ["ride"]
+    assert len(pick(heard(ride, (50, DrumPiece.HAT_CLOSED, 0.8)))) == 2
+    assert len(pick(heard(ride, (56, DrumPiece.HAT_CLOSED, 0.5)))) == 2
+
+
+def test_a_foot_on_the_hat_goes_with_any_cymbal():
+    hits = pick(heard((50, DrumPiece.RIDE, 0.9), (50, DrumPiece.HAT_PEDAL, 0.5)))
+    assert {hit.piece for hit in hits} == {DrumPiece.RIDE, DrumPiece.HAT_PEDAL}
+
+
+def test_no_piece_allowed_is_no_hit():
+    assert pick(heard((50, DrumPiece.KICK, 0.9)), pieces=set()) == []
 
 
 def test_only_allowed_pieces_are_named():

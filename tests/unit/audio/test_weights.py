@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +27,10 @@ def site():
                 self.send_error(404)
                 return
             self.send_response(200)
+            if self.path.startswith("/endless"):
+                self.end_headers()  # no length: ended by the connection alone
+                self.wfile.write(DATA[:100])
+                return
             # One that promises more than it sends is cut off.
             extra = 10 if self.path == "/cut.th" else 0
             self.send_header("Content-Length", str(len(DATA) + extra))
@@ -87,3 +92,35 @@ def test_what_does_not_come_whole_leaves_nothing(tmp_path, site, name):
 def test_nobody_there_may_heal(tmp_path):
     with pytest.raises(WeightsUnavailable):
         local_weights("http://127.0.0.1:1/a.th", tmp_path)
+
+
+def test_without_a_length_or_a_digest_nothing_is_believed(tmp_path, site):
+    url, _ = site
+    with pytest.raises(WeightsUnavailable, match="length"):
+        local_weights(f"{url}/endless.th", tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+    part = hashlib.sha256(DATA[:100]).hexdigest()
+    assert local_weights(f"{url}/endless.th", tmp_path, part).read_bytes() == DATA[:100]
+
+
+def test_a_kept_file_that_went_bad_is_fetched_again(tmp_path, site):
+    url, asked = site
+    kept = local_weights(f"{url}/a.th", tmp_path, DIGEST)
+    kept.write_bytes(b"rot")
+    assert local_weights(f"{url}/a.th", tmp_path, DIGEST).read_bytes() == DATA
+    assert len(asked) == 2
+
+
+def test_an_answer_that_is_no_http_is_unavailable(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as client:
+                client.recv(1000)
+                client.sendall(b"nonsense\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(WeightsUnavailable):
+            local_weights(f"http://127.0.0.1:{server.getsockname()[1]}/a.th", tmp_path)
+        thread.join()

@@ -126,6 +126,19 @@ def test_what_is_played_exactly_is_written_exactly(data, bpm, meter, slots):
     assert check(document) == document
 
 
+def test_a_meter_that_was_heard_as_compound_is_written_so():
+    """Two dotted quarters a bar, at 90: the ear alone tells them from quarters."""
+    beat_s = 60 / 90
+    hits = [
+        Hit(0.5 + n * beat_s / 3, DrumPiece.HAT_CLOSED, 90, id=f"ev-{n:06d}") for n in range(1, 49)
+    ]
+    beats = [Beat(0.5 + n * beat_s, n % 2 + 1) for n in range(18)]
+    heard = Performance(13.0, hits, beats, tempo_bpm=90.0, meter="6/8", beat_unit="dotted-quarter")
+    bars = quantise(heard).score.bars
+    assert {str(bar.meter) for bar in bars if bar.meter is not None} == {"6/8"}
+    assert max(len(bar.voices[0].events) if bar.voices else 0 for bar in bars) <= 6 + 2
+
+
 def test_two_quick_strokes_of_one_piece_are_a_flam():
     strokes: list[Stroke] = [(i, DrumPiece.SNARE, 90) for i in range(8)]
     strokes.append((4 - 0.030 * 2, DrumPiece.SNARE, 40))  # 30 ms early at 120 bpm

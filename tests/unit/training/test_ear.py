@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+
 import numpy as np
 import pytest
 import torch
@@ -117,12 +119,26 @@ def test_shards_hold_the_hits_of_their_takes(work):
     assert all((rows[:, 0] < 300).all() and (rows[:, 0] > -1).all() for rows in hits)
 
 
+def test_a_renderer_goes_on_and_shares_its_folder_with_no_other(data, work):
+    shards = len(list((work / "pool").glob("*.hits.npy")))
+    render(data, work, 1, SHARD_TAKES, 10_000, False, 10_000)
+    assert len(list((work / "pool").glob("*.hits.npy"))) == shards
+    with (work / "pool/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError):
+            render(data, work, 1, 2 * SHARD_TAKES, 10_000, False, 10_000)
+
+
 def test_training_goes_on_and_its_network_is_served(work, tmp_path):
     """Two spells of training; the served file gives torch's numbers and hears a recording."""
-    for minutes in (0.05, 0.15):
-        train(work, minutes, 1, 2, 1e-3, "cpu", 32)
+    train(work, 0.05, 1, 2, 1e-3, "cpu", 32)
+    first = torch.load(work / "ear.pt", weights_only=True)
+    train(work, 0.05, 1, 2, 1e-3, "cpu", 32)  # spent: nothing is left to do
+    again = torch.load(work / "ear.pt", weights_only=True)
+    assert again["step"] == first["step"] > 0
+    train(work, 0.15, 1, 2, 1e-3, "cpu", 32)
     state = torch.load(work / "ear.pt", weights_only=True)
-    assert state["step"] >= 2
+    assert state["step"] > first["step"]
     assert state["spent_s"] >= 0.15 * 60
 
     real = make_real(tmp_path / "real")
@@ -135,6 +151,10 @@ def test_training_goes_on_and_its_network_is_served(work, tmp_path):
     net = Ear(32)
     net.load_state_dict(state["averaged"])
     net.eval()
+    begun = Ear(32)
+    begun.load_state_dict(torch.load(work / "tiny.pt", weights_only=True))
+    for kept, start in zip(net.parameters(), begun.parameters(), strict=True):
+        torch.testing.assert_close(start, kept, atol=2e-3, rtol=2e-3)
     spectra = np.random.default_rng(0).uniform(-90, 0, (len(WINDOWS), BANDS, 333))
     spectra = spectra.astype(np.float32)
     served = activations(spectra, tmp_path / "tiny.onnx")
