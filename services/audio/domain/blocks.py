@@ -36,9 +36,11 @@ def finite_blocks(file: Any, dtype: str = "float32") -> Iterator[NDArray[Any]]:
     UnreadableMedia where the file is damaged. SoundFile.blocks is not used: it goes on with what
     it read last where a file ends before its header says.
     """
+    # Six seconds at the most: samples of a low rate become many where they are resampled.
+    count = min(BLOCK_SAMPLES, 6 * file.samplerate)
     while True:
         try:
-            block = file.read(BLOCK_SAMPLES, dtype=dtype, always_2d=True)
+            block = file.read(count, dtype=dtype, always_2d=True)
         except soundfile.LibsndfileError as error:
             raise UnreadableMedia from error
         if not len(block):

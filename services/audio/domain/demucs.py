@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.audio.domain.blocks import Samples, finite_blocks, open_sound
+from services.audio.domain.errors import EmptyAudio
 from services.audio.domain.separate import StemFile, StemWriter
 from services.audio.domain.weights import WeightsBroken
 
@@ -168,11 +169,13 @@ def _level(path: Path, progress: Callable[[float], None]) -> tuple[float, float]
     count, total, squares = 0, 0.0, 0.0
     with open_sound(path) as file:
         for block in finite_blocks(file, "float64"):
-            mono = block.mean(axis=1)
+            mono = block[:, :2].mean(axis=1)
             count += len(mono)
             total += float(mono.sum())
             squares += float(np.square(mono).sum())
             progress(count / file.frames)
+    if not count:
+        raise EmptyAudio
     mean = total / count
     return mean, max(squares / count - mean**2, 0.0) ** 0.5
 

@@ -61,7 +61,7 @@ def local_weights(
     if not is_address(weights):
         path = Path(weights)
         if not path.is_file():
-            raise WeightsUnavailable(f"There is no file {path}.")
+            raise WeightsUnavailable(f"There is no file {path.name}.")
         if expected:
             _check(path, expected)
         return path
