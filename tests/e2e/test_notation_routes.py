@@ -114,7 +114,9 @@ async def test_scores_are_listed_by_video(owner: User, owned: Transcribed, drumm
     listed = (await owner.http.get("/notation/", params=params)).json()["items"]
     assert [notation["id"] for notation in listed] == [owned.notation_id]
     assert "notation_json" not in listed[0]
-    assert (listed[0]["tempo"], listed[0]["bar_count"], listed[0]["note_count"]) == (120, 4, 40)
+    assert (listed[0]["tempo"], listed[0]["bar_count"]) == (120, 4)
+    # 48 are played; soft hats under kicks may be missed, and nothing is invented.
+    assert 40 <= listed[0]["note_count"] <= 48
     own = [(await write(drummer, events=rock(1), tempo=120))["id"] for _ in range(3)]
     assert [n["id"] for n in (await drummer.http.get("/notation/")).json()["items"]] == own[::-1]
 
@@ -255,11 +257,12 @@ def notes_in(xml: bytes) -> int:
 async def test_every_export_holds_the_same_notes(owner: User, owned: Transcribed) -> None:
     score = owned.notation_id
     notation = (await owner.http.get(f"/notation/{score}")).json()
-    assert notation["note_count"] == 40
-    assert notes_in(await export(owner, score, "musicxml")) == 40
+    count = notation["note_count"]
+    assert 40 <= count <= 48
+    assert notes_in(await export(owner, score, "musicxml")) == count
     with zipfile.ZipFile(io.BytesIO(await export(owner, score, "mxl"))) as archive:
         inner = [name for name in archive.namelist() if not name.startswith("META-INF")]
-        assert sum(notes_in(archive.read(n)) for n in inner if n.endswith("xml")) == 40
+        assert sum(notes_in(archive.read(n)) for n in inner if n.endswith("xml")) == count
     for mode in ("written", "performed"):
         data = await export(owner, score, "midi", mode=mode)
         played = [
@@ -268,10 +271,10 @@ async def test_every_export_holds_the_same_notes(owner: User, owned: Transcribed
             if message.type == "note_on" and message.velocity
         ]
         assert {message.channel for message in played} == {9}
-        assert len(played) == 40
+        assert len(played) == count
         assert {message.note for message in played} <= set(GM_NOTE.values())
     rows = list(csv.DictReader(io.StringIO((await export(owner, score, "csv")).decode())))
-    assert len(rows) == 40
+    assert len(rows) == count
     assert {row["bar"] for row in rows} == {"1", "2", "3", "4"}
     answer = await owner.http.get(f"/notation/{score}/export", params={"format": "json"})
     assert answer.json() == notation["notation_json"]
