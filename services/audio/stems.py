@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -76,20 +77,41 @@ async def submit_separation(
 ) -> tuple[WorkItem, bool]:
     """Queue the separation of a sound; `options` as from `separation_options`."""
     made_id = separation_id(settings, sound, options)
+    params = {
+        "job_type": JobType.SEPARATION,
+        "separation_id": str(made_id),
+        "options": options.chosen(),
+    }
+    return await _submit(
+        session,
+        sound,
+        SEPARATION,
+        params,
+        f"{made_id}{dedupe}",
+        job_id=job_id,
+        generation=generation,
+    )
+
+
+async def _submit(
+    session: AsyncSession,
+    sound: Sound,
+    kind: str,
+    params: dict[str, Any],
+    dedupe_key: str,
+    *,
+    job_id: UUID,
+    generation: int,
+) -> tuple[WorkItem, bool]:
+    """Queue work on a kept sound."""
     return await work.submit(
         session,
         job_id=job_id,
-        kind=SEPARATION,
+        kind=kind,
         video_id=sound.video_id,
         user_id=sound.user_id,
-        params={
-            "job_type": JobType.SEPARATION,
-            "audio_id": str(sound.id),
-            "audio_key": sound.audio_key,
-            "separation_id": str(made_id),
-            "options": options.chosen(),
-        },
-        dedupe_key=f"{made_id}{dedupe}",
+        params={"audio_id": str(sound.id), "audio_key": sound.audio_key, **params},
+        dedupe_key=dedupe_key,
         generation=generation,
     )
 
@@ -180,20 +202,18 @@ async def submit_enhancement(
 ) -> tuple[WorkItem, bool]:
     """Queue the enhancement of a sound."""
     made_id = enhancement_id(sound, options)
-    return await work.submit(
+    params = {
+        "job_type": JobType.ENHANCEMENT,
+        "enhancement_id": str(made_id),
+        "options": options.chosen(),
+    }
+    return await _submit(
         session,
+        sound,
+        ENHANCEMENT,
+        params,
+        f"{made_id}{dedupe}",
         job_id=job_id,
-        kind=ENHANCEMENT,
-        video_id=sound.video_id,
-        user_id=sound.user_id,
-        params={
-            "job_type": JobType.ENHANCEMENT,
-            "audio_id": str(sound.id),
-            "audio_key": sound.audio_key,
-            "enhancement_id": str(made_id),
-            "options": options.chosen(),
-        },
-        dedupe_key=f"{made_id}{dedupe}",
         generation=generation,
     )
 

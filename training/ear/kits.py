@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from libs.common.drums import DrumPiece as P
+from training.ear.strokes import CYMBALS, TOMS
 
 RATE = 44_100
 LONGEST_S = 5.0
@@ -43,8 +44,6 @@ ARTICULATIONS: dict[P, tuple[tuple[str, float], ...]] = {
     P.COWBELL: (("cowbell", 1.0),),
     P.TAMBOURINE: (("tambourine", 1.0),),
 }  # fmt: skip
-TOMS = (P.TOM_HIGH, P.TOM_MID, P.TOM_FLOOR)
-CYMBALS = (P.CRASH, P.SPLASH, P.CHINA, P.RIDE, P.RIDE_BELL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import mido
 import numpy as np
 
+from benchmarks.hearing.truth import GROOVE
 from libs.common.drums import DrumPiece as P
 
 HATS = (P.HAT_CLOSED, P.HAT_HALF_OPEN, P.HAT_OPEN, P.HAT_PEDAL)
@@ -21,13 +22,6 @@ TIMEKEEPERS = (
     (P.COWBELL, 0.03), (P.TAMBOURINE, 0.06), (P.HAT_PEDAL, 0.03),
 )  # fmt: skip
 WASHES = (P.CRASH, P.HAT_OPEN, P.HAT_HALF_OPEN, P.RIDE, P.CHINA)
-# Groove's notes (Roland TD-11) are not plain General MIDI.
-GROOVE_NOTES = {
-    36: P.KICK, 38: P.SNARE, 40: P.SNARE, 37: P.CROSS_STICK, 42: P.HAT_CLOSED, 22: P.HAT_CLOSED,
-    46: P.HAT_OPEN, 26: P.HAT_OPEN, 44: P.HAT_PEDAL, 48: P.TOM_HIGH, 50: P.TOM_HIGH, 45: P.TOM_MID,
-    47: P.TOM_MID, 43: P.TOM_FLOOR, 58: P.TOM_FLOOR, 49: P.CRASH, 55: P.CRASH, 57: P.CRASH,
-    52: P.CRASH, 51: P.RIDE, 59: P.RIDE, 53: P.RIDE_BELL,
-}  # fmt: skip
 CROSSTALK_VELOCITY = 9
 
 
@@ -67,7 +61,7 @@ def _read(path: Path) -> list[Stroke]:
             opening = message.value
         if message.type != "note_on" or message.velocity < CROSSTALK_VELOCITY:
             continue
-        piece = GROOVE_NOTES.get(message.note)
+        piece = GROOVE.get(message.note)
         if piece is None:
             continue
         if piece is P.HAT_OPEN and opening >= 30:
