@@ -50,9 +50,11 @@ format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: $(VENV)/.installed-dev ## Write docs/openapi.json and docs/asyncapi.json anew
+openapi: $(VENV)/.installed-dev ## Write docs/*.json anew: OpenAPI, AsyncAPI, schemas
 	$(BIN)/backbeat openapi > docs/openapi.json
 	$(BIN)/backbeat asyncapi > docs/asyncapi.json
+	cp services/notation/domain/score.schema.json docs/score.schema.json
+	cp services/notation/domain/kits/kit.schema.json docs/kit.schema.json
 
 migrate: $(VENV)/.installed ## Upgrade the schemas of DATABASE_URL
 	$(BIN)/backbeat migrate

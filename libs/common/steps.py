@@ -125,14 +125,20 @@ TimeSignature = Annotated[str, AfterValidator(meter)]
 Tempo = Annotated[float, Field(ge=20, le=400, allow_inf_nan=False, description="Beats a minute.")]
 
 
+Grid = Literal["auto", "straight", "triplet", "1", "2", "3", "4", "5", "6", "7", "8", "12"]
+GRID_HELP = "auto chooses for each beat; a number is so many places to the beat, everywhere."
+SWING_HELP = "auto writes swung eighths plain, under a swing mark; written, as triplets."
+DETAIL_HELP = "teaching leaves ghosts and graces out."
+
+
 class NotationOptions(Options):
     """How the score is written."""
 
     tempo: Tempo | None = Field(None, description="Null: as heard.")
     time_signature: TimeSignature | None = Field(None, description="Null: as heard.")
-    grid: Literal["auto", "straight", "triplet"] = Field(
-        "auto", description="auto chooses for each beat."
-    )
+    grid: Grid = Field("auto", description=GRID_HELP)
+    swing: Literal["auto", "written"] = Field("auto", description=SWING_HELP)
+    detail: Literal["full", "teaching"] = Field("full", description=DETAIL_HELP)
     title: str | None = Field(None, max_length=200)
 
 

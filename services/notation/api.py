@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import SessionMaker, new_id, open_session
-from libs.common.drums import DrumPiece, Hit
+from libs.common.drums import Beat, DrumPiece, Hit
 from libs.common.errors import (
     Conflict,
-    Invalid,
     NotFound,
     PreconditionFailed,
     PreconditionRequired,
@@ -26,14 +24,21 @@ from libs.common.eventual import eventually
 from libs.common.idempotency import IdempotencyKey, fingerprint_of, once
 from libs.common.paging import Cursor, Limit, Page
 from libs.common.performance import Performance
-from libs.common.steps import NotationOptions, Tempo, TimeSignature
+from libs.common.steps import (
+    DETAIL_HELP,
+    GRID_HELP,
+    SWING_HELP,
+    Grid,
+    NotationOptions,
+    Tempo,
+    TimeSignature,
+)
 from libs.common.storage import Storage
 from libs.common.tokens import CurrentCaller
-from services.notation import scores
-from services.notation.domain.exports import FORMATS
-from services.notation.domain.score import SCHEMA_PATH, ScoreDocument, ScoreError
-from services.notation.models import Heard, KnownVideo, Notation, NotationVersion
-from services.notation.scores import Scribe
+from services.notation import pipeline, scores
+from services.notation.domain.document import upgraded
+from services.notation.models import Heard, KnownVideo, Notation
+from services.notation.scribe import Scribe
 
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
 router = APIRouter(prefix="/notation", tags=["notation"])
@@ -71,6 +76,15 @@ class EventIn(BaseModel):
     confidence: float = Field(1.0, ge=0, le=1, allow_inf_nan=False)
 
 
+class BeatIn(BaseModel):
+    """One beat; position 1 is the downbeat."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    time_seconds: float = Field(ge=-60, le=12 * 3600 + 60, allow_inf_nan=False)
+    position: int = Field(ge=1, le=32)
+
+
 class FromEvents(BaseModel):
     """What to write a score from: a video that was listened to, or events of your own."""
 
@@ -88,46 +102,40 @@ class FromEvents(BaseModel):
 
     video_id: UUID | None = None
     events: list[EventIn] | None = Field(None, min_length=1, max_length=MAX_EVENTS)
+    beats: list[BeatIn] | None = Field(
+        None,
+        max_length=MAX_EVENTS,
+        description="Where the beats of your events fell. Null: found from the events.",
+    )
     tempo: Tempo | None = Field(None, description="Beats a minute. Null: as heard.")
     time_signature: TimeSignature | None = Field(None, description="Null: as heard.")
-    grid: Literal["auto", "straight", "triplet"] = "auto"
+    grid: Grid = Field("auto", description=GRID_HELP)
+    swing: Literal["auto", "written"] = Field("auto", description=SWING_HELP)
+    detail: Literal["full", "teaching"] = Field("full", description=DETAIL_HELP)
     title: str | None = Field(None, max_length=200)
 
     @model_validator(mode="after")
     def _something_to_write(self) -> FromEvents:
         if self.video_id is None and self.events is None:
             raise ValueError("give a video_id or events")
+        if self.beats is not None and self.events is None:
+            raise ValueError("beats go with events")
         return self
 
     def options(self) -> NotationOptions:
         """As the pipeline's step takes them."""
         return NotationOptions(
-            tempo=self.tempo, time_signature=self.time_signature, grid=self.grid, title=self.title
+            tempo=self.tempo,
+            time_signature=self.time_signature,
+            grid=self.grid,
+            swing=self.swing,
+            detail=self.detail,
+            title=self.title,
         )
 
 
-class NotationUpdate(BaseModel):
-    """A change. `notation_json` replaces the document; tempo, time signature and grid write the
-    same performance anew; the title alone changes only the title."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    title: str | None = Field(None, min_length=1, max_length=200)
-    tempo: Tempo | None = None
-    time_signature: TimeSignature | None = None
-    grid: Literal["auto", "straight", "triplet"] | None = None
-    notation_json: dict[str, Any] | None = None
-
-    @model_validator(mode="after")
-    def _one_kind_of_change(self) -> NotationUpdate:
-        anew = (self.tempo, self.time_signature, self.grid) != (None, None, None)
-        if self.notation_json is not None and anew:
-            raise ValueError(
-                "give either notation_json or tempo, time_signature and grid, not both"
-            )
-        if self.notation_json is None and not anew and self.title is None:
-            raise ValueError("nothing to change")
-        return self
+Newest = Annotated[dict[str, Any], BeforeValidator(upgraded)]
+"""A kept document in the newest format, whichever it was kept in."""
 
 
 class NotationRead(BaseModel):
@@ -151,25 +159,7 @@ class NotationRead(BaseModel):
 class NotationDetail(NotationRead):
     """A score."""
 
-    notation_json: dict[str, Any] = Field(description="See GET /notation/schema.")
-
-
-class VersionRead(BaseModel):
-    """A version of a score."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    version: int
-    title: str
-    change: str
-    changed_by: UUID
-    created_at: datetime
-
-
-class VersionDetail(VersionRead):
-    """A version with its document."""
-
-    notation_json: dict[str, Any]
+    notation_json: Newest = Field(description="See GET /notation/schema.")
 
 
 class Overview(BaseModel):
@@ -234,7 +224,7 @@ async def from_events(
 
     performance, title = await performance_for(body, request, caller.user_id)
     options = body.options()
-    document = await scores.written(scribe, performance, title, options)
+    document = await scribe.write_now(performance, options, title)
 
     async def write() -> dict[str, Any]:
         notation = await scores.create(
@@ -267,14 +257,14 @@ async def performance_for(body: FromEvents, request: Request, user_id: UUID) -> 
 
         async def find() -> KnownVideo | None:
             async with sessions() as looking:
-                return await scores.own_video(looking, user_id, video_id)
+                return await pipeline.own_video(looking, user_id, video_id)
 
         if await eventually(find) is None:
             raise NotFound("There is no such video.", code="video-not-found", field="body.video_id")
 
         async def find_heard() -> Heard | None:
             async with sessions() as looking:
-                return await scores.latest_heard(looking, video_id)
+                return await pipeline.latest_heard(looking, video_id)
 
         heard = await eventually(find_heard, within_s=HEARD_WAIT_S if body.events is None else 0)
         if body.events is None:
@@ -301,6 +291,10 @@ async def performance_for(body: FromEvents, request: Request, user_id: UUID) -> 
             )
             for number, event in enumerate(ordered, start=1)
         ),
+        beats=tuple(
+            Beat(beat.time_seconds, beat.position)
+            for beat in sorted(body.beats or (), key=lambda beat: beat.time_seconds)
+        ),
         model_version="given",
     )
     return performance.to_json(), title
@@ -325,22 +319,6 @@ async def stats_overview(caller: CurrentCaller, session: Session) -> dict[str, A
     return await scores.overview(session, caller.user_id)
 
 
-@router.get("/schema")
-async def score_schema(_caller: CurrentCaller) -> dict[str, Any]:
-    """The JSON Schema of `notation_json`."""
-    schema: dict[str, Any] = json.loads(SCHEMA_PATH.read_text())
-    return schema
-
-
-@router.get("/formats")
-async def export_formats(_caller: CurrentCaller) -> list[dict[str, Any]]:
-    """What a score can be exported as, with each format's options."""
-    return [
-        {"format": name, "media_type": kind.media_type, "options": sorted(kind.options)}
-        for name, kind in FORMATS.items()
-    ]
-
-
 @router.get("/{notation_id}", response_model=NotationDetail, responses=problem_responses(NotFound))
 async def get_notation(
     notation_id: UUID, caller: CurrentCaller, session: Session, response: Response
@@ -351,148 +329,8 @@ async def get_notation(
     return notation
 
 
-@router.put("/{notation_id}", response_model=NotationDetail, responses=WRITE_PROBLEMS)
-async def update_notation(
-    notation_id: UUID,
-    body: NotationUpdate,
-    caller: CurrentCaller,
-    sessions: Sessions,
-    response: Response,
-    scribe: TheScribe,
-    if_match: IfMatch = None,
-) -> Notation:
-    """Edit a score; the version before stays readable."""
-    expected = expected_version(if_match)
-    async with sessions() as session:
-        notation = await scores.get(session, caller.user_id, notation_id)
-    scores.check_version(notation, expected)
-    try:
-        if body.notation_json is not None:
-            document = ScoreDocument.from_dict(body.notation_json)
-            change = "Replaced"
-        else:
-            document = ScoreDocument.from_dict(notation.notation_json)
-            change = "Renamed"
-        if (body.tempo, body.time_signature, body.grid) != (None, None, None):
-            options = NotationOptions(
-                tempo=body.tempo,
-                time_signature=body.time_signature,
-                grid=body.grid or "auto",
-                title=body.title,
-            )
-            document = await scores.requantise(scribe, document, options)
-            chosen = options.model_dump(exclude_none=True)
-            change = "Written anew: " + ", ".join(f"{k} {v}" for k, v in chosen.items())
-        if body.title is not None:
-            renamed = document.to_dict()
-            renamed["score"]["title"] = body.title
-            document = ScoreDocument.from_dict(renamed)
-    except ScoreError as error:
-        prefix = "body.notation_json" if body.notation_json is not None else "body"
-        raise scores.invalid(error, prefix) from error
-    async with sessions.begin() as session:
-        notation = await scores.get(session, caller.user_id, notation_id, lock=True)
-        await scores.replace(session, caller.user_id, notation, expected, document, change)
-    etag(response, notation)
-    return notation
-
-
 @router.delete("/{notation_id}", status_code=204, responses=problem_responses(NotFound))
 async def delete_notation(notation_id: UUID, caller: CurrentCaller, session: Session) -> Response:
     """Delete a score with all its versions."""
     await scores.remove(session, await scores.get(session, caller.user_id, notation_id, lock=True))
     return Response(status_code=204)
-
-
-@router.get(
-    "/{notation_id}/versions",
-    response_model=list[VersionRead],
-    responses=problem_responses(NotFound),
-)
-async def list_versions(
-    notation_id: UUID, caller: CurrentCaller, session: Session
-) -> list[NotationVersion]:
-    """A score's versions, newest first: who changed what, and when."""
-    notation = await scores.get(session, caller.user_id, notation_id)
-    return await scores.versions(session, notation)
-
-
-@router.get(
-    "/{notation_id}/versions/{version}",
-    response_model=VersionDetail,
-    responses=problem_responses(NotFound),
-)
-async def get_version(
-    notation_id: UUID, version: int, caller: CurrentCaller, session: Session
-) -> NotationVersion:
-    """A score as it once was."""
-    notation = await scores.get(session, caller.user_id, notation_id)
-    return await scores.version(session, notation, version)
-
-
-@router.post(
-    "/{notation_id}/versions/{version}/restore",
-    response_model=NotationDetail,
-    responses=WRITE_PROBLEMS,
-)
-async def restore_version(
-    notation_id: UUID,
-    version: int,
-    caller: CurrentCaller,
-    session: Session,
-    response: Response,
-    if_match: IfMatch = None,
-) -> Notation:
-    """Make an earlier version the current one (as a new version, so that this can be undone)."""
-    expected = expected_version(if_match)
-    notation = await scores.get(session, caller.user_id, notation_id, lock=True)
-    former = await scores.version(session, notation, version)
-    document = ScoreDocument.from_dict(former.notation_json)
-    notation = await scores.replace(
-        session, caller.user_id, notation, expected, document, f"Version {version} restored"
-    )
-    etag(response, notation)
-    return notation
-
-
-EXPORT_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file",
-        "content": {kind.media_type.partition(";")[0]: {} for kind in FORMATS.values()},
-    },
-    **problem_responses(NotFound),
-}
-
-
-@router.get("/{notation_id}/export", response_class=Response, responses=EXPORT_RESPONSES)
-async def export_notation(
-    notation_id: UUID,
-    caller: CurrentCaller,
-    sessions: Sessions,
-    scribe: TheScribe,
-    kind: Annotated[
-        str, Query(alias="format", max_length=20, description="See GET /notation/formats.")
-    ] = "musicxml",
-    page: Annotated[int | None, Query(ge=1, le=10_000, description="svg, png")] = None,
-    width_px: Annotated[int | None, Query(ge=100, le=6000, description="png")] = None,
-    mode: Annotated[
-        Literal["written", "performed"] | None, Query(description="midi: as written or played")
-    ] = None,
-) -> Response:
-    """A score as a file: MusicXML, compressed MusicXML, MIDI, JSON, PDF, SVG, PNG, CSV."""
-    async with sessions() as session:
-        notation = await scores.get(session, caller.user_id, notation_id)
-    options = {"page": page, "width_px": width_px, "mode": mode}
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        made = await scribe.export(scores.as_bytes(notation), kind.lower(), given)
-    except ScoreError as error:
-        raise Invalid(error.message, code="invalid-export", field=f"query.{error.field}") from error
-    return Response(
-        made.data,
-        media_type=made.media_type,
-        headers={
-            "Content-Disposition": f'attachment; filename="{made.file_name}"',
-            "ETag": f'"{notation.version}"',
-        },
-    )

@@ -13,8 +13,8 @@ from libs.common.events import (
 )
 from libs.common.messaging import Consumers
 from libs.common.storage import Storage
-from services.notation import scores
-from services.notation.scores import Scribe
+from services.notation import pipeline
+from services.notation.scribe import Scribe
 
 consumers = Consumers("notation")
 
@@ -23,7 +23,7 @@ consumers = Consumers("notation")
 async def on_video_uploaded(event: VideoUploaded, sessions: SessionMaker) -> None:
     """Keep whose it is."""
     async with sessions.begin() as session:
-        await scores.uploaded(session, event)
+        await pipeline.uploaded(session, event)
 
 
 @consumers.on(EventsDetected)
@@ -31,7 +31,7 @@ async def on_heard(
     event: EventsDetected, sessions: SessionMaker, storage: Storage, scribe: Scribe
 ) -> None:
     """Write the score."""
-    await scores.heard(sessions, storage, scribe, event)
+    await pipeline.heard(sessions, storage, scribe, event)
 
 
 @consumers.on(JobRequested)
@@ -39,25 +39,25 @@ async def on_job_requested(
     event: JobRequested, sessions: SessionMaker, storage: Storage, scribe: Scribe
 ) -> None:
     """Write a score, or write it again."""
-    await scores.requested(sessions, storage, scribe, event)
+    await pipeline.requested(sessions, storage, scribe, event)
 
 
 @consumers.on(JobCancelled)
 async def on_job_cancelled(event: JobCancelled, sessions: SessionMaker) -> None:
     """Do not write it."""
     async with sessions.begin() as session:
-        await scores.cancelled(session, event)
+        await pipeline.cancelled(session, event)
 
 
 @consumers.on(VideoDeleted)
 async def on_video_deleted(event: VideoDeleted, sessions: SessionMaker) -> None:
     """Forget a video."""
     async with sessions.begin() as session:
-        await scores.video_deleted(session, event)
+        await pipeline.video_deleted(session, event)
 
 
 @consumers.on(UserDeleted)
 async def on_user_deleted(event: UserDeleted, sessions: SessionMaker) -> None:
     """Forget a user."""
     async with sessions.begin() as session:
-        await scores.user_deleted(session, event)
+        await pipeline.user_deleted(session, event)

@@ -47,7 +47,8 @@ class Heard(Base):
 
 
 class Notation(Base):
-    """A score. `notation_json` is its document (format `backbeat-score/1`)."""
+    """A score. `notation_json` is its document (format `backbeat-score/2`; older rows may hold 1,
+    which is read as 2)."""
 
     __tablename__ = "notations"
     __table_args__ = (
@@ -73,6 +74,19 @@ class Notation(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class UserKit(Base):
+    """A kit table of a user's own."""
+
+    __tablename__ = "user_kits"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """Its id, as exports ask for it."""
+    table: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class NotationVersion(Base):
     """A score as it once was, or is."""
 
@@ -87,4 +101,10 @@ class NotationVersion(Base):
     changed_by: Mapped[UUID]
     change: Mapped[str]
     """What was done, in words."""
+    before: Mapped[int | None]
+    """The version that it was made from; null for the first, and for those older than this."""
+    source: Mapped[int | None]
+    """The version whose document it brought back."""
+    redo: Mapped[list[int]] = mapped_column(JSONB, server_default="[]")
+    """What was undone to get here, and may be done again."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

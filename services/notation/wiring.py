@@ -7,16 +7,18 @@ from fastapi import FastAPI
 from libs.common.backend import Backend
 from libs.common.messaging.transport import Transport
 from libs.common.service import Running, make_app
-from services.notation import api
+from services.notation import api, api_edits, api_exports, api_imports, api_kits
 from services.notation.consumers import consumers
-from services.notation.scores import Scribe
+from services.notation.scribe import Scribe
 from services.notation.settings import NotationSettings
 
 
 def make_notation_app() -> FastAPI:
     """The app with its routes, not yet attached to anything."""
     app = make_app("notation", "Backbeat: scores")
-    app.include_router(api.router)
+    # Fixed words before `/notation/{notation_id}`.
+    for part in (api_kits, api_imports, api_exports, api_edits, api):
+        app.include_router(part.router)
     return app
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
+from libs.common.drums import Beat, Hit
 from libs.common.performance import Performance
+from services.notation.domain import edits, imports
+from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.exports import Export, export
+from services.notation.domain.kit import Kit
 from services.notation.domain.quantise import Options, quantise
-from services.notation.domain.score import ScoreDocument
 
 Progress = Callable[[float], None]
 
@@ -19,23 +23,82 @@ def write_score(performance: bytes, options: Options, *, progress: Progress) -> 
     return quantise(Performance.from_json(performance), options).to_json()
 
 
+def change_score(
+    document: bytes, change: dict[str, Any], *, progress: Progress
+) -> tuple[bytes, str]:
+    """A changed score document, and what was done in words. `change` is the body of the PUT."""
+    del progress
+    score, what = changed(ScoreDocument.from_json(document), change)
+    return score.to_json(), what
+
+
+def changed(document: ScoreDocument, change: dict[str, Any]) -> tuple[ScoreDocument, str]:
+    """Replace a document, do small operations, or write its performance anew; then its title."""
+    what = "Renamed"
+    title = change.get("title")
+    anew = {
+        name: change[name]
+        for name in ("tempo", "time_signature", "grid", "swing", "detail")
+        if change.get(name) is not None
+    }
+    if change.get("notation_json") is not None:
+        document, what = ScoreDocument.from_dict(change["notation_json"]), "Replaced"
+    elif change.get("operations") is not None:
+        document = edits.apply(document, change["operations"])
+        what = edits.describe(change["operations"])
+    elif anew:
+        options = Options(
+            title=title or document.score.title,
+            tempo_bpm=anew.get("tempo"),
+            time_signature=anew.get("time_signature"),
+            grid=anew.get("grid", "auto"),
+            swing=anew.get("swing", "auto"),
+            detail=anew.get("detail", "full"),
+            kit=document.score.kit,
+        )
+        document = quantise(performance_in(document), options)
+        what = "Written anew: " + ", ".join(f"{k} {v}" for k, v in anew.items())
+    if title is not None:
+        document = replace(document, score=replace(document.score, title=title))
+    return check(document), what
+
+
 def make_export(
     document: bytes,
     format: str,  # noqa: A002 - the word of the route
+    kit: dict[str, Any],
     options: dict[str, Any],
     *,
     progress: Progress,
 ) -> Export:
     """A score document to a file; ScoreError for a format that is not there."""
     del progress
-    return export(ScoreDocument.from_json(document), format, **options)
+    return export(ScoreDocument.from_json(document), format, Kit.from_dict(kit), **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is known of a file that comes in."""
+
+    file_name: str
+    title: str
+    kit: dict[str, Any]
+    """The table by which its MIDI notes are read."""
+
+
+def read_file(data: bytes, source: Source, *, progress: Progress) -> bytes:
+    """A file of another program to a score document; ScoreError where it cannot be read."""
+    del progress
+    kit = Kit.from_dict(source.kit)
+    document = imports.read(data, file_name=source.file_name, kit=kit)
+    if source.title:
+        document = replace(document, score=replace(document.score, title=source.title))
+    return check(document).to_json()
 
 
 def performance_in(document: ScoreDocument) -> Performance:
     """The performance that a score was written from, to write it anew. Its beats keep their
     place in the bar, so that only what is chosen otherwise changes."""
-    from libs.common.drums import Beat, Hit
-
     played = document.performance
     return Performance(
         duration_s=played.duration_s,

@@ -12,7 +12,7 @@ from libs.common.events import EventsDetected, NotationWorkFailed
 from libs.common.messaging.outbox import OutboxMessage
 from libs.common.offload import ChildDied
 from libs.common.storage import Storage
-from services.notation import scores
+from services.notation import pipeline
 from tests.conftest import SessionsOf
 
 
@@ -43,7 +43,7 @@ async def test_a_score_whose_writing_crashes_fails_with_a_reason(
         jobs={"notation": job_id},
     )
     for _ in range(2):
-        await scores.heard(notation, storage, Crashing(), heard)  # type: ignore[arg-type]
+        await pipeline.heard(notation, storage, Crashing(), heard)  # type: ignore[arg-type]
     async with notation() as session:
         [told] = (await session.scalars(select(OutboxMessage))).all()
     body = json.loads(told.body)

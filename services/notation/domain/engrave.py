@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 from typing import Final
 
@@ -102,35 +103,56 @@ def _write_voice(bar: Bar, number: int, struck: Mapping[Fraction, list[Note]]) -
     if not struck:
         return Voice(number, (VoiceEvent(Fraction(0), bar.length),))
     by_beat: list[list[VoiceEvent]] = []
+    order = sorted(struck)
+    at = 0
     for start, length in beat_spans(bar):
-        starts = sorted(at for at in struck if start <= at < start + length)
-        by_beat.append(list(_write_span(start, length, starts, struck)))
+        end, first = start + length, at
+        while at < len(order) and order[at] < end:
+            at += 1
+        shape = _shape_of(length, tuple(place - start for place in order[first:at]))
+        by_beat.append(
+            [
+                VoiceEvent(
+                    start + inside,
+                    duration,
+                    tuple(struck[start + inside]) if is_note else (),
+                    tuplet,
+                )
+                for inside, duration, is_note, tuplet in shape
+            ]
+        )
     return Voice(number, tuple(_join_rests(bar, by_beat)))
 
 
+Shape = tuple[tuple[Fraction, Fraction, bool, Tuplet | None], ...]
+"""Start, duration, whether it is a note, tuplet; of a beat that begins at 0."""
+
+
+@lru_cache(maxsize=4096)
+def _shape_of(length: Fraction, starts: tuple[Fraction, ...]) -> Shape:
+    """A beat with strokes at these places, written. Grooves use few of them over and over."""
+    return tuple(_write_span(Fraction(0), length, starts))
+
+
 def _write_span(
-    start: Fraction,
-    length: Fraction,
-    starts: Sequence[Fraction],
-    struck: Mapping[Fraction, list[Note]],
-    depth: int = 0,
-) -> Iterable[VoiceEvent]:
+    start: Fraction, length: Fraction, starts: Sequence[Fraction], depth: int = 0
+) -> Iterable[tuple[Fraction, Fraction, bool, Tuplet | None]]:
     """One beat, or a part of one, with as plain a division as its strokes allow."""
     slots = lcm(*(((at - start) / length).denominator for at in starts))
     plain = value_of(length / slots) is not None and (slots == 1 or _is_plain(length, slots))
     halves = _halves(length)
     if plain or slots in TUPLETS:
         if not plain and depth < 2 and _is_better_split(start, length, starts, halves):
-            yield from _write_parts(start, halves, starts, struck, depth)
+            yield from _write_parts(start, halves, starts, depth)
             return
         normal = slots if plain else TUPLETS[slots]
         value = value_of(length / normal)
         if value and (plain or not value[1]):
-            yield from _fill(_Span(start, length, slots, normal), starts, struck)
+            yield from _fill(_Span(start, length, slots, normal), starts)
             return
     if depth > 4 or length <= Fraction(1, 64):
         raise ScoreError("score", f"no note values for the places {', '.join(map(str, starts))}")
-    yield from _write_parts(start, halves, starts, struck, depth)
+    yield from _write_parts(start, halves, starts, depth)
 
 
 def _is_plain(length: Fraction, slots: int) -> bool:
@@ -157,15 +179,11 @@ def _is_better_split(
 
 
 def _write_parts(
-    start: Fraction,
-    parts: Sequence[Fraction],
-    starts: Sequence[Fraction],
-    struck: Mapping[Fraction, list[Note]],
-    depth: int,
-) -> Iterable[VoiceEvent]:
+    start: Fraction, parts: Sequence[Fraction], starts: Sequence[Fraction], depth: int
+) -> Iterable[tuple[Fraction, Fraction, bool, Tuplet | None]]:
     for length in parts:
         inside = [at for at in starts if start <= at < start + length]
-        yield from _write_span(start, length, inside, struck, depth + 1)
+        yield from _write_span(start, length, inside, depth + 1)
         start += length
 
 
@@ -185,8 +203,8 @@ class _Span:
 
 
 def _fill(
-    span: _Span, starts: Sequence[Fraction], struck: Mapping[Fraction, list[Note]]
-) -> list[VoiceEvent]:
+    span: _Span, starts: Sequence[Fraction]
+) -> list[tuple[Fraction, Fraction, bool, Tuplet | None]]:
     """Notes and rests for one span, slot by slot."""
     slot_length = span.length / span.slots
     onsets = [int((at - span.start) / slot_length) for at in starts]
@@ -208,14 +226,8 @@ def _fill(
             if index == len(pieces) - 1
             else TupletPart.MIDDLE
         )
-        events.append(
-            VoiceEvent(
-                start=start,
-                duration=size * slot_length,
-                notes=tuple(struck[start]) if is_note else (),
-                tuplet=None if span.slots == span.normal else Tuplet(span.slots, span.normal, part),
-            )
-        )
+        tuplet = None if span.slots == span.normal else Tuplet(span.slots, span.normal, part)
+        events.append((start, size * slot_length, is_note, tuplet))
     return events
 
 

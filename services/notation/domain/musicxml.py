@@ -1,38 +1,45 @@
 """MusicXML 4.0, plain and compressed, as five readers were found to draw and play it right.
 
 The rules that look odd here (heads written out, one instrument to a head, `open-string` for an
-open hat) each answer a reader's fault; NOTATION.md lists them.
+open hat) each answer a reader's fault; NOTATION.md lists them. The text is put together as
+strings, a note to a line: a tree of elements took six times as long.
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import lcm
-from typing import Final
+from typing import Final, Literal
+from xml.sax.saxutils import escape, quoteattr
 
-from lxml import etree
-
+from libs.common.drums import GM_NOTE
 from services.notation.domain import engrave
+from services.notation.domain.directions import Direction, directions
+from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, KitEntry, kit_called
+from services.notation.domain.layout import doubled_rests, line_breaks
 from services.notation.domain.score import (
     Articulation,
     Bar,
     Note,
-    ScoreDocument,
-    TempoMark,
+    Score,
+    ScoreError,
+    Tuplet,
     TupletPart,
     Voice,
     VoiceEvent,
     value_of,
 )
 
+Repeats = Literal["written", "signs"]
+Schema = Literal["4.0", "3.1"]
+
 PART: Final = "P1"
-BARS_A_LINE: Final = 4
-# More columns than this do not fit on a line of A4 without crowding.
-COLUMNS_A_LINE: Final = 56
 
 # `dynamics` is a percentage of this velocity.
 _FORTE: Final = 90
@@ -41,97 +48,125 @@ _ARTICULATIONS: Final[Mapping[Articulation, str]] = {
     Articulation.STRONG_ACCENT: "strong-accent",
     Articulation.CHOKE: "staccatissimo",
 }
+_HEAD: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML {schema} Partwise//EN" '
+    '"http://www.musicxml.org/dtds/partwise.dtd">\n'
+    '<score-partwise version="{schema}">'
+)
 
 
-def to_musicxml(document: ScoreDocument) -> bytes:
-    """A `score-partwise` document in UTF-8."""
-    kit = kit_called(document.score.kit)
-    root = etree.Element("score-partwise", version="4.0")
-    _head(root, document, kit)
-    part = _add(root, "part", id=PART)
-    divisions = _divisions(document.score.bars)
-    breaks = line_breaks(document.score.bars)
-    tempos: dict[int, list[TempoMark]] = {}
-    for mark in document.timeline.tempo_map:
-        tempos.setdefault(mark.bar, []).append(mark)
-    for index, bar in enumerate(document.score.bars):
-        measure = _add(part, "measure", number=str(bar.number))
-        if bar.missing:
-            measure.set("implicit", "yes")
-        if index in breaks:
-            _add(measure, "print", **{"new-system": "yes"})
-        before = document.score.bars[index - 1] if index else None
-        _attributes(measure, bar, before, divisions)
-        for mark in tempos.get(bar.number, ()):
-            _tempo(measure, mark, bar, divisions)
-        for voice in bar.voices:
-            if voice.number == engrave.FEET:
-                backup = _add(measure, "backup")
-                _add(backup, "duration", str(_ticks(bar.length, divisions)))
-            _voice(measure, bar, voice, kit, divisions)
-        if index == len(document.score.bars) - 1:
-            barline = _add(measure, "barline", location="right")
-            _add(barline, "bar-style", "light-heavy")
-    return etree.tostring(
-        root,
-        xml_declaration=True,
-        encoding="UTF-8",
-        pretty_print=True,
-        doctype='<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
-        '"http://www.musicxml.org/dtds/partwise.dtd">',
-    )
+def to_musicxml(
+    document: ScoreDocument,
+    kit: Kit | None = None,
+    *,
+    repeats: Repeats = "written",
+    legend: bool = False,
+    schema: Schema = "4.0",
+) -> bytes:
+    """A `score-partwise` document in UTF-8.
+
+    `repeats="signs"` draws bars that are repeats as a sign, without their notes; `legend` says in
+    words on the first page which piece stands where; `schema="3.1"` leaves out that swing sounds,
+    which MuseScore 3 would warn of.
+    """
+    if schema not in ("4.0", "3.1"):
+        raise ScoreError("schema", "must be 4.0 or 3.1")
+    if repeats not in ("written", "signs"):
+        raise ScoreError("repeats", "must be written or signs")
+    kit = kit or kit_called(document.score.kit)
+    head_words = [*_title(document.score), *(_legend(document.score, kit) if legend else ())]
+    return _joined(document, kit, head_words, repeated_bars(document.score, repeats), schema)
 
 
-def to_mxl(document: ScoreDocument) -> bytes:
+def for_engraving(
+    document: ScoreDocument, kit: Kit, signs: Mapping[int, int], head_lines: int
+) -> str:
+    """What Verovio draws: `head_lines` lines are left free above the first staff, and so are the
+    bars whose sign stands for several, for it has no such sign."""
+    words = '<credit-words justify="center" valign="top">\u00a0</credit-words>'
+    head_words = [f'<credit page="1">{words * head_lines}</credit>'] if head_lines else []
+    return _joined(document, kit, head_words, signs, for_verovio=True).decode()
+
+
+def bar_id(number: int) -> str:
+    """What its measure is called in the MusicXML and in the picture."""
+    return f"{PART}-bar-{number}"
+
+
+def to_mxl(
+    document: ScoreDocument,
+    kit: Kit | None = None,
+    *,
+    repeats: Repeats = "written",
+    legend: bool = False,
+    schema: Schema = "4.0",
+) -> bytes:
     """The same, zipped as MusicXML's container asks; equal scores give equal bytes."""
     container = (
         b'<?xml version="1.0" encoding="UTF-8"?>\n'
         b'<container><rootfiles><rootfile full-path="score.musicxml" '
         b'media-type="application/vnd.recordare.musicxml+xml"/></rootfiles></container>\n'
     )
+    plain = to_musicxml(document, kit, repeats=repeats, legend=legend, schema=schema)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         # The media type lies first and bare, so that it can be read without unpacking.
         for name, data, method in (
             ("mimetype", b"application/vnd.recordare.musicxml", zipfile.ZIP_STORED),
             ("META-INF/container.xml", container, zipfile.ZIP_DEFLATED),
-            ("score.musicxml", to_musicxml(document), zipfile.ZIP_DEFLATED),
+            ("score.musicxml", plain, zipfile.ZIP_DEFLATED),
         ):
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             archive.writestr(entry, data, compress_type=method)
     return packed.getvalue()
 
 
-def line_breaks(bars: Iterable[Bar]) -> set[int]:
-    """Indices of bars that begin a line: four to a line where they fit, else two, else one.
+def legend_of(score: Score, kit: Kit) -> list[KitEntry]:
+    """The pieces that occur, from the top of the staff to its bottom."""
+    used = {note.piece for _, _, note in score.notes()}
+    return sorted(
+        (entry for piece, entry in kit.entries.items() if piece in used),
+        key=lambda entry: -entry.height,
+    )
 
-    A pickup shares the first line with four more.
+
+def repeated_bars(score: Score, repeats: Repeats) -> dict[int, int]:
+    """Numbers of the bars that a sign stands for, and for how many one sign stands.
+
+    A sign for several bars needs them on one line; where they are not, they are written out.
     """
-    columns = []
-    breaks = set()
-    begin = 0
-    for bar in bars:
-        columns.append(max(4, len({e.start for v in bar.voices for e in v.events})))
-    while begin < len(columns):
-        size = BARS_A_LINE + (1 if begin == 0 and _has_pickup(bars) else 0)
-        while size > 1 and sum(columns[begin : begin + size]) > COLUMNS_A_LINE:
-            size = 2 if size > 2 else 1
-        if begin:
-            breaks.add(begin)
-        begin += size
-    return breaks
+    if repeats == "written":
+        return {}
+    groups = {again.bar: again.bars for again in score.repeats}
+    while True:
+        signs = {bar + i: size for bar, size in groups.items() for i in range(size)}
+        breaks = {score.bars[index].number for index in line_breaks(score.bars, signs)}
+        torn = [bar for bar, size in groups.items() if breaks & set(range(bar + 1, bar + size))]
+        if not torn:
+            return signs
+        for bar in torn:
+            del groups[bar]
 
 
-def _has_pickup(bars: Iterable[Bar]) -> bool:
-    return next(iter(bars)).missing > 0
-
-
-def _add(
-    parent: etree._Element, name: str, text: str | None = None, **marks: str
-) -> etree._Element:
-    element = etree.SubElement(parent, name, marks)
-    element.text = text
-    return element
+def _joined(
+    document: ScoreDocument,
+    kit: Kit,
+    head_words: Sequence[str],
+    signs: Mapping[int, int],
+    schema: Schema = "4.0",
+    *,
+    for_verovio: bool = False,
+) -> bytes:
+    lines = [
+        _HEAD.format(schema=schema),
+        *_head(document.score, kit, head_words),
+        f'<part id="{PART}">',
+    ]
+    marks = directions(document, swing_sounds=schema == "4.0")
+    lines += _measures(document, kit, signs, marks, for_verovio=for_verovio)
+    lines.append("</part>\n</score-partwise>\n")
+    return "\n".join(lines).encode()
 
 
 def _divisions(bars: Iterable[Bar]) -> int:
@@ -144,95 +179,291 @@ def _divisions(bars: Iterable[Bar]) -> int:
     return whole // 4
 
 
-def _ticks(length: Fraction, divisions: int) -> int:
-    return int(length * divisions * 4)
+def _title(score: Score) -> Iterable[str]:
+    if score.title:
+        yield (
+            '<credit page="1"><credit-type>title</credit-type>'
+            '<credit-words justify="center" valign="top" font-size="22">'
+            f"{escape(score.title)}</credit-words></credit>"
+        )
 
 
-def _head(root: etree._Element, document: ScoreDocument, kit: Kit) -> None:
-    if document.score.title:
-        _add(_add(root, "work"), "work-title", document.score.title)
-    identification = _add(root, "identification")
-    encoding = _add(identification, "encoding")
-    _add(encoding, "software", "Backbeat")
-    for name in ("beam", "stem"):
-        _add(encoding, "supports", element=name, type="yes")
-    _add(encoding, "supports", element="print", attribute="new-system", type="yes", value="yes")
-    if document.score.title:
-        credit = _add(root, "credit", page="1")
-        _add(credit, "credit-type", "title")
-        _add(
-            credit, "credit-words", document.score.title, justify="center", valign="top",
-            **{"font-size": "22"},
-        )  # fmt: skip
-    part = _add(_add(root, "part-list"), "score-part", id=PART)
-    _add(part, "part-name", kit.name, **{"print-object": "no"})
-    used = {note.piece for _, _, note in document.score.notes()}
-    entries = [(piece, entry) for piece, entry in kit.entries.items() if piece in used]
-    for piece, entry in entries:
-        instrument = _add(part, "score-instrument", id=kit.instrument_id(piece))
-        _add(instrument, "instrument-name", entry.name)
-    for piece, entry in entries:
-        sound = _add(part, "midi-instrument", id=kit.instrument_id(piece))
-        _add(sound, "midi-channel", "10")
-        _add(sound, "midi-program", "1")
-        _add(sound, "midi-unpitched", str(entry.gm_note + 1))
+def _legend(score: Score, kit: Kit) -> Iterable[str]:
+    entries = legend_of(score, kit)
+    if entries:
+        words = " · ".join(escape(_place_in_words(entry, kit)) for entry in entries)
+        yield (
+            '<credit page="1"><credit-type>legend</credit-type>'
+            f'<credit-words justify="center" valign="bottom" font-size="8">{words}</credit-words>'
+            "</credit>"
+        )
 
 
-def _attributes(measure: etree._Element, bar: Bar, before: Bar | None, divisions: int) -> None:
-    if before and before.meter == bar.meter:
-        return
-    attributes = _add(measure, "attributes")
-    if before is None:
-        _add(attributes, "divisions", str(divisions))
-        _add(_add(attributes, "key"), "fifths", "0")
-    time = _add(attributes, "time")
-    _add(time, "beats", str(bar.meter.numerator))
-    _add(time, "beat-type", str(bar.meter.denominator))
-    if before is None:
-        clef = _add(attributes, "clef")
-        _add(clef, "sign", "percussion")
-        _add(clef, "line", "2")
-        _add(_add(attributes, "staff-details"), "staff-lines", "5")
+def _head(score: Score, kit: Kit, head_words: Sequence[str]) -> Iterable[str]:
+    if score.title:
+        yield f"<work><work-title>{escape(score.title)}</work-title></work>"
+    yield (
+        "<identification><encoding><software>Backbeat</software>"
+        '<supports element="beam" type="yes"/><supports element="stem" type="yes"/>'
+        '<supports element="print" attribute="new-system" type="yes" value="yes"/>'
+        "</encoding></identification>"
+    )
+    yield from head_words
+    used = {note.piece for _, _, note in score.notes()}
+    pieces = [piece for piece in kit.entries if piece in used]
+    yield f'<part-list><score-part id="{PART}">'
+    yield f'<part-name print-object="no">{escape(kit.name)}</part-name>'
+    for piece in pieces:
+        yield (
+            f'<score-instrument id="{kit.instrument_id(piece)}"><instrument-name>'
+            f"{escape(kit.entries[piece].name)}</instrument-name></score-instrument>"
+        )
+    for piece in pieces:
+        # General MIDI's key and not the kit's own: it is what a reader's sounds know.
+        yield (
+            f'<midi-instrument id="{kit.instrument_id(piece)}"><midi-channel>10</midi-channel>'
+            f"<midi-program>1</midi-program><midi-unpitched>{GM_NOTE[piece] + 1}</midi-unpitched>"
+            "</midi-instrument>"
+        )
+    yield "</score-part></part-list>"
 
 
-def _tempo(measure: etree._Element, mark: TempoMark, bar: Bar, divisions: int) -> None:
-    direction = _add(measure, "direction", placement="above")
-    metronome = _add(_add(direction, "direction-type"), "metronome", parentheses="no")
-    name, dots = value_of(mark.unit) or ("quarter", 0)
-    _add(metronome, "beat-unit", name)
-    for _ in range(dots):
-        _add(metronome, "beat-unit-dot")
-    _add(metronome, "per-minute", f"{mark.bpm:.0f}")
-    at = (mark.beat - 1) * bar.meter.beat_unit - bar.missing
-    if 0 < at < bar.length:
-        _add(direction, "offset", str(_ticks(at, divisions)), sound="yes")
-    _add(direction, "sound", tempo=f"{mark.quarters_per_minute:.2f}")
+def _place_in_words(entry: KitEntry, kit: Kit) -> str:
+    """ "Snare: 3rd space"; lines and spaces are counted from the bottom, as players do."""
+    above = entry.height - 4 * 7 - 2  # steps above E4, the lowest line
+    number, on_space = above // 2 + 1, above % 2
+    head = "" if entry.head == "normal" else f" ({entry.head})"
+    top = 2 * (kit.staff_lines - 1)
+    if above < 0:
+        place = "below the staff"
+    elif above > top:
+        place = "above the staff" if above == top + 1 else f"{(above - top) // 2} ledger above"
+    else:
+        ordinal = {1: "1st", 2: "2nd", 3: "3rd"}.get(number, f"{number}th")
+        place = f"{ordinal} {'space' if on_space else 'line'}"
+    return f"{entry.name}: {place}{head}"
 
 
-def _voice(measure: etree._Element, bar: Bar, voice: Voice, kit: Kit, divisions: int) -> None:
-    beams = engrave.beams(bar, voice)
-    brackets = _bracketed(voice, beams)
-    stem = "up" if voice.number == engrave.HANDS else "down"
-    for index, event in enumerate(voice.events):
-        if event.is_rest:
-            _rest(measure, bar, voice, event, divisions)
-            if event.tuplet:
-                _tuplet(_notations(measure[-1]), event, brackets)
-            continue
-        ordered = sorted(event.notes, key=lambda note: kit.entries[note.piece].height)
-        _words(measure, ordered, kit)
-        _graces(measure, ordered, kit, voice.number, stem)
+def _measures(
+    document: ScoreDocument,
+    kit: Kit,
+    signs: Mapping[int, int],
+    marks: Mapping[int, Sequence[Direction]],
+    *,
+    for_verovio: bool,
+) -> Iterable[str]:
+    bars = document.score.bars
+    divisions = _divisions(bars)
+    breaks = line_breaks(bars, signs)
+    writer = _VoiceWriter(kit, divisions, gathers=for_verovio)
+    for index, bar in enumerate(bars):
+        implicit = ' implicit="yes"' if bar.missing else ""
+        yield f'<measure number="{bar.number}" id="{bar_id(bar.number)}"{implicit}>'
+        if index in breaks:
+            yield '<print new-system="yes"/>'
+        before = bars[index - 1] if index else None
+        shown = {n: size for n, size in signs.items() if size == 1} if for_verovio else signs
+        yield from _attributes(bar, before, divisions, kit, shown)
+        above = marks.get(bar.number, ())
+        if bar.number in signs:
+            yield from writer.sign(bar, above, drawn=bar.number in shown)
+        else:
+            yield from writer.bar(bar, above)
+        if index == len(bars) - 1:
+            yield '<barline location="right"><bar-style>light-heavy</bar-style></barline>'
+        yield "</measure>"
+
+
+def _attributes(
+    bar: Bar, before: Bar | None, divisions: int, kit: Kit, signs: Mapping[int, int]
+) -> Iterable[str]:
+    parts = []
+    first = before is None
+    if first:
+        parts.append(f"<divisions>{divisions}</divisions><key><fifths>0</fifths></key>")
+    if before is None or before.meter != bar.meter:
+        parts.append(
+            f"<time><beats>{bar.meter.numerator}</beats>"
+            f"<beat-type>{bar.meter.denominator}</beat-type></time>"
+        )
+    if first:
+        parts.append(
+            f"<clef><sign>{kit.clef}</sign><line>2</line></clef>"
+            f"<staff-details><staff-lines>{kit.staff_lines}</staff-lines></staff-details>"
+        )
+    span, span_before = signs.get(bar.number), signs.get(bar.number - 1)
+    if span != span_before:
+        if span_before:
+            parts.append(
+                '<measure-style><measure-repeat type="stop"></measure-repeat></measure-style>'
+            )
+        if span:
+            parts.append(
+                f'<measure-style><measure-repeat type="start" slashes="{span}">{span}'
+                "</measure-repeat></measure-style>"
+            )
+    if parts:
+        yield f"<attributes>{''.join(parts)}</attributes>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What every note of one piece has in common, as XML."""
+
+    height: int
+    unpitched: str
+    instrument: str
+    head: str
+    ghost_head: str
+    technical: str
+    words: str
+
+
+class _VoiceWriter:
+    """Writes voices; remembers what notes of a piece and of a length share."""
+
+    def __init__(self, kit: Kit, divisions: int, *, gathers: bool) -> None:
+        """`gathers`: a chord's first note bears the signs of all; Verovio loses others' rolls."""
+        self._kit = kit
+        self._gathers = gathers
+        self._whole = divisions * 4
+        self._looks = {piece: _look(kit, entry, kit.instrument_id(piece))
+                       for piece, entry in kit.entries.items()}  # fmt: skip
+        self._duration: Callable[[Fraction], str] = cache(self._write_duration)
+        self._value: Callable[[Fraction, Tuplet | None], str] = cache(_write_value)
+
+    def ticks(self, length: Fraction) -> int:
+        return int(length * self._whole)
+
+    def _write_duration(self, length: Fraction) -> str:
+        return f"<duration>{self.ticks(length)}</duration>"
+
+    def bar(self, bar: Bar, marks: Sequence[Direction]) -> Iterable[str]:
+        """Its voices, the marks among the first one's events."""
+        for voice in bar.voices:
+            if voice.number == engrave.FEET:
+                yield f"<backup>{self._duration(bar.length)}</backup>"
+            yield from self._voice(bar, voice, marks if voice.number == engrave.HANDS else ())
+
+    def sign(self, bar: Bar, marks: Sequence[Direction], *, drawn: bool) -> Iterable[str]:
+        """A bar that a sign stands for; not `drawn` where whoever asks draws it."""
+        rest = VoiceEvent(Fraction(0), bar.length)
+        yield from (mark.xml(self.ticks(mark.at)) for mark in marks)
+        yield self._rest(bar, Voice(engrave.HANDS, (rest,)), rest, set(), hidden=not drawn)
+
+    def _voice(self, bar: Bar, voice: Voice, marks: Sequence[Direction]) -> Iterable[str]:
+        """Events in order, each after the marks that stand before it."""
+        beams = engrave.beams(bar, voice)
+        brackets = _bracketed(voice, beams)
+        unseen = doubled_rests(bar) if voice.number == engrave.FEET else frozenset()
+        waiting = list(marks)
+        for event, beam in zip(voice.events, beams, strict=True):
+            while waiting and waiting[0].at < event.end:
+                mark = waiting.pop(0)
+                yield mark.xml(self.ticks(mark.at - event.start))
+            if event.is_rest:
+                yield self._rest(bar, voice, event, brackets, hidden=event.start in unseen)
+            else:
+                yield from self._chord(voice, event, beam, brackets)
+        yield from (mark.xml() for mark in waiting)
+
+    def _rest(
+        self, bar: Bar, voice: Voice, event: VoiceEvent, brackets: set[Fraction], *, hidden: bool
+    ) -> str:
+        note = '<note print-object="no">' if hidden else "<note>"
+        whole = event.duration == bar.length and len(voice.events) == 1
+        kind = '<rest measure="yes"/>' if whole else "<rest/>"
+        value = "" if whole else self._value(event.written, event.tuplet)
+        notations = _notations(_tuplet(event, brackets))
+        return (
+            f"{note}{kind}{self._duration(event.duration)}"
+            f"<voice>{voice.number}</voice>{value}{notations}</note>"
+        )
+
+    def _chord(
+        self, voice: Voice, event: VoiceEvent, beam: Sequence[str], brackets: set[Fraction]
+    ) -> Iterable[str]:
+        looks = self._looks
+        notes = event.notes
+        if len(notes) > 1:
+            notes = tuple(sorted(notes, key=lambda note: looks[note.piece].height))
+        number, stem = voice.number, "up" if voice.number == engrave.HANDS else "down"
+        for note in notes:
+            if look_words := looks[note.piece].words:
+                yield look_words
+        for note in notes:
+            if note.graces:
+                yield from _graces(note, looks[note.piece], number, stem)
+        duration = self._duration(event.duration)
+        value = self._value(event.written, event.tuplet)
+        beams = "".join(
+            f'<beam number="{level}">{kind}</beam>' for level, kind in enumerate(beam, start=1)
+        )
+        # What the chord shows already: a second accent above the first says no more.
         shown: set[Articulation] = set()
-        for place, note in enumerate(ordered):
-            _struck(measure, event, note, kit, voice.number, divisions, stem, in_chord=place > 0)
-            element = measure[-1]
+        for place, note in enumerate(notes):
+            look = looks[note.piece]
+            head = look.ghost_head if Articulation.GHOST in note.articulations else look.head
+            bearers = [note]
+            if self._gathers:
+                bearers = [] if place else list(notes)
+            signs = dict.fromkeys(mark for one in bearers for mark in one.articulations)
+            technical = dict.fromkeys(looks[one.piece].technical for one in bearers)
+            marks = _marks(note, "".join(technical), signs.keys() - shown, number)
+            shown.update(signs)
             if not place:
-                for level, beam in enumerate(beams[index], start=1):
-                    _add(element, "beam", beam, number=str(level))
-            _marks(element, event, note, kit, brackets if not place else None, shown)
+                marks = _tuplet(event, brackets) + marks
+            yield (
+                f'<note id="{note.id}" dynamics="{note.velocity / _FORTE * 100:.2f}">'
+                f"{'<chord/>' if place else ''}{look.unpitched}{duration}{look.instrument}"
+                f"<voice>{number}</voice>{value}<stem>{stem}</stem>{head}"
+                f"{'' if place else beams}{_notations(marks)}"
+                f"{'' if place else self._sticking(notes)}</note>"
+            )
+
+    def _sticking(self, notes: Sequence[Note]) -> str:
+        """Under a chord its letters, the upper note's first; the same hand is told once."""
+        letters = dict.fromkeys(
+            self._kit.sticking(note.sticking) for note in reversed(notes) if note.sticking
+        )
+        return "".join(
+            f'<lyric number="{verse}"><syllabic>single</syllabic><text>{letter}</text></lyric>'
+            for verse, letter in enumerate(letters, start=1)
+        )
 
 
-def _bracketed(voice: Voice, beams: list[tuple[str, ...]]) -> set[Fraction]:
+def _look(kit: Kit, entry: KitEntry, instrument: str) -> _Look:
+    words = ""
+    if entry.words:
+        words = (
+            '<direction placement="above"><direction-type>'
+            f"<words>{escape(entry.words)}</words></direction-type></direction>"
+        )
+    sign = entry.mark if entry.mark and not entry.words else ""
+    return _Look(
+        height=entry.height,
+        unpitched=f"<unpitched><display-step>{entry.step}</display-step>"
+        f"<display-octave>{entry.octave}</display-octave></unpitched>",
+        instrument=f"<instrument id={quoteattr(instrument)}/>",
+        head=f"<notehead>{entry.head}</notehead>",
+        ghost_head=f'<notehead parentheses="yes">{entry.head}</notehead>',
+        technical=f'<technical><{sign} placement="above"/></technical>' if sign else "",
+        words=words,
+    )
+
+
+def _write_value(written: Fraction, tuplet: Tuplet | None) -> str:
+    name, dots = value_of(written) or ("quarter", 0)
+    value = f"<type>{name}</type>{'<dot/>' * dots}"
+    if tuplet:
+        value += (
+            f"<time-modification><actual-notes>{tuplet.actual}</actual-notes>"
+            f"<normal-notes>{tuplet.normal}</normal-notes></time-modification>"
+        )
+    return value
+
+
+def _bracketed(voice: Voice, beams: Sequence[Sequence[str]]) -> set[Fraction]:
     """Starts of the tuplets that no single beam holds together from first to last."""
     result = set()
     members: list[int] = []
@@ -241,7 +472,7 @@ def _bracketed(voice: Voice, beams: list[tuple[str, ...]]) -> set[Fraction]:
             continue
         members.append(index)
         if event.tuplet.part is TupletPart.STOP:
-            outer = [beams[member][:1] for member in members]
+            outer = [tuple(beams[member][:1]) for member in members]
             whole = [("begin",), *[("continue",)] * (len(outer) - 2), ("end",)]
             if outer != whole:
                 result.add(voice.events[members[0]].start)
@@ -249,145 +480,52 @@ def _bracketed(voice: Voice, beams: list[tuple[str, ...]]) -> set[Fraction]:
     return result
 
 
-def _rest(
-    measure: etree._Element, bar: Bar, voice: Voice, event: VoiceEvent, divisions: int
-) -> None:
-    note = _add(measure, "note")
-    if event.duration == bar.length and len(voice.events) == 1:
-        _add(note, "rest", measure="yes")
-        _add(note, "duration", str(_ticks(event.duration, divisions)))
-        _add(note, "voice", str(voice.number))
-        return
-    _add(note, "rest")
-    _add(note, "duration", str(_ticks(event.duration, divisions)))
-    _add(note, "voice", str(voice.number))
-    _value(note, event)
+def _notations(marks: str) -> str:
+    return f"<notations>{marks}</notations>" if marks else ""
 
 
-def _value(note: etree._Element, event: VoiceEvent) -> None:
-    name, dots = value_of(event.written) or ("quarter", 0)
-    _add(note, "type", name)
-    for _ in range(dots):
-        _add(note, "dot")
-    if event.tuplet:
-        modification = _add(note, "time-modification")
-        _add(modification, "actual-notes", str(event.tuplet.actual))
-        _add(modification, "normal-notes", str(event.tuplet.normal))
+def _tuplet(event: VoiceEvent, brackets: set[Fraction]) -> str:
+    if event.tuplet is None or event.tuplet.part is TupletPart.MIDDLE:
+        return ""
+    if event.tuplet.part is TupletPart.STOP:
+        return '<tuplet type="stop" number="1"/>'
+    bracket = "yes" if event.start in brackets else "no"
+    return f'<tuplet type="start" number="1" bracket="{bracket}"/>'
 
 
-def _unpitched(note: etree._Element, entry: KitEntry) -> None:
-    unpitched = _add(note, "unpitched")
-    _add(unpitched, "display-step", entry.step)
-    _add(unpitched, "display-octave", str(entry.octave))
+def _marks(note: Note, technical: str, signs: Collection[Articulation], voice: int) -> str:
+    """What hangs on a note: slur from its graces, its piece's sign, strokes' signs.
 
-
-def _struck(
-    measure: etree._Element,
-    event: VoiceEvent,
-    note: Note,
-    kit: Kit,
-    voice: int,
-    divisions: int,
-    stem: str,
-    *,
-    in_chord: bool,
-) -> None:
-    entry = kit.entries[note.piece]
-    element = _add(measure, "note", id=note.id, dynamics=f"{note.velocity / _FORTE * 100:.2f}")
-    if in_chord:
-        _add(element, "chord")
-    _unpitched(element, entry)
-    _add(element, "duration", str(_ticks(event.duration, divisions)))
-    _add(element, "instrument", id=kit.instrument_id(note.piece))
-    _add(element, "voice", str(voice))
-    _value(element, event)
-    _add(element, "stem", stem)
-    head = _add(element, "notehead", entry.head)
-    if Articulation.GHOST in note.articulations:
-        head.set("parentheses", "yes")
-
-
-def _notations(note: etree._Element) -> etree._Element:
-    found = note.find("notations")
-    return _add(note, "notations") if found is None else found
-
-
-def _tuplet(notations: etree._Element, event: VoiceEvent, brackets: set[Fraction]) -> None:
-    if event.tuplet and event.tuplet.part is not TupletPart.MIDDLE:
-        kind = event.tuplet.part.value
-        tuplet = _add(notations, "tuplet", type=kind, number="1")
-        if kind == "start":
-            tuplet.set("bracket", "yes" if event.start in brackets else "no")
-    if not len(notations):
-        notations.getparent().remove(notations)  # type: ignore[union-attr]
-
-
-def _marks(
-    element: etree._Element,
-    event: VoiceEvent,
-    note: Note,
-    kit: Kit,
-    brackets: set[Fraction] | None,
-    shown: set[Articulation],
-) -> None:
-    """What hangs on a note: tuplet (on a chord's first), slur from its graces, strokes' signs.
-
-    `shown` is what the chord shows already: a second accent above the first says no more.
+    Accents stand at the stem's end, so that those of the feet are not taken for the hands'.
     """
-    notations = _notations(element)
-    if note.graces:
-        _add(notations, "slur", type="stop", number="1")
-    if Articulation.BUZZ in note.articulations:
-        _add(_add(notations, "ornaments"), "tremolo", "3", type="single")
-    if kit.entries[note.piece].mark == "open-string":
-        _add(_add(notations, "technical"), "open-string", placement="above")
-    signs = [
-        _ARTICULATIONS[mark]
-        for mark in note.articulations
-        if mark in _ARTICULATIONS and mark not in shown
-    ]
-    shown.update(note.articulations)
+    marks = '<slur type="stop" number="1"/>' if note.graces else ""
+    if Articulation.BUZZ in signs:
+        marks += '<ornaments><tremolo type="single">3</tremolo></ornaments>'
+    marks += technical
     if signs:
-        articulations = _add(notations, "articulations")
-        for sign in signs:
-            _add(articulations, sign, placement="above")
-    _tuplet(notations, event if brackets is not None else _no_tuplet(event), brackets or set())
+        side = "above" if voice == engrave.HANDS else "below"
+        accents = "".join(
+            f'<{name} placement="{side}"/>'
+            for sign, name in _ARTICULATIONS.items()
+            if sign in signs
+        )
+        marks += f"<articulations>{accents}</articulations>" if accents else ""
+    return marks
 
 
-def _no_tuplet(event: VoiceEvent) -> VoiceEvent:
-    return VoiceEvent(event.start, event.duration, event.notes)
-
-
-def _words(measure: etree._Element, notes: Iterable[Note], kit: Kit) -> None:
-    for note in notes:
-        kind, _, text = kit.entries[note.piece].mark.partition(":")
-        if kind == "words":
-            direction = _add(measure, "direction", placement="above")
-            _add(_add(direction, "direction-type"), "words", text)
-
-
-def _graces(
-    measure: etree._Element, notes: Iterable[Note], kit: Kit, voice: int, stem: str
-) -> None:
+def _graces(note: Note, look: _Look, voice: int, stem: str) -> Iterable[str]:
     """A flam is one slashed eighth, a drag two beamed 16ths; a slur leads to the note."""
-    for note in notes:
-        entry = kit.entries[note.piece]
-        for index, grace in enumerate(note.graces):
-            element = _add(
-                measure, "note", id=grace.id, dynamics=f"{grace.velocity / _FORTE * 100:.2f}"
-            )
-            drag = len(note.graces) > 1
-            sign = _add(element, "grace")
-            if not drag:
-                sign.set("slash", "yes")
-            _unpitched(element, entry)
-            _add(element, "instrument", id=kit.instrument_id(note.piece))
-            _add(element, "voice", str(voice))
-            _add(element, "type", "16th" if drag else "eighth")
-            _add(element, "stem", stem)
-            _add(element, "notehead", entry.head)
-            if drag:
-                for level in ("1", "2"):
-                    _add(element, "beam", "end" if index else "begin", number=level)
-            if not index:
-                _add(_notations(element), "slur", type="start", number="1", placement="below")
+    drag = len(note.graces) > 1
+    for index, grace in enumerate(note.graces):
+        sign = "<grace/>" if drag else '<grace slash="yes"/>'
+        beams = ""
+        if drag:
+            kind = "end" if index else "begin"
+            beams = f'<beam number="1">{kind}</beam><beam number="2">{kind}</beam>'
+        slur = "" if index else '<slur type="start" number="1" placement="below"/>'
+        yield (
+            f'<note id="{grace.id}" dynamics="{grace.velocity / _FORTE * 100:.2f}">'
+            f"{sign}{look.unpitched}{look.instrument}<voice>{voice}</voice>"
+            f"<type>{'16th' if drag else 'eighth'}</type><stem>{stem}</stem>{look.head}"
+            f"{beams}{_notations(slur)}</note>"
+        )

@@ -1,28 +1,39 @@
 """Pages: Verovio engraves MusicXML to SVG, Typst turns that into PNG and PDF.
 
-Every note in the SVG keeps its id, so a page can follow the video. Verovio's toolkit is not
-thread-safe: each call makes its own, one at a time.
+Every note in the SVG keeps its id, so a page can follow the video, and so does every bar
+(`musicxml.bar_id`). Verovio's toolkit is not thread-safe: each call makes its own, one at a time.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any, Final, Literal
 
 import typst
 import verovio
 from lxml import etree
 
-from services.notation.domain.musicxml import to_musicxml
-from services.notation.domain.score import ScoreDocument, ScoreError
+from services.notation.domain import page_head, retouch
+from services.notation.domain.document import ScoreDocument
+from services.notation.domain.glyphs import FONT, UNDRAWN
+from services.notation.domain.kit import Kit, kit_called
+from services.notation.domain.musicxml import (
+    Repeats,
+    bar_id,
+    for_engraving,
+    legend_of,
+    repeated_bars,
+)
+from services.notation.domain.page_head import SVG
+from services.notation.domain.score import ScoreError
 
 MAX_WIDTH_PX: Final = 6000
 MAX_BARS: Final = 3000
-_FONT: Final = "Leipzig"
-_SVG: Final = "{http://www.w3.org/2000/svg}"
-_TEMPO_SCALE: Final = 0.85
+# Verovio's head of a page: one line, then each further one; in SVG units.
+_FIRST_LINE: Final = 465.0
+_LINE: Final = 285.0
 _LOCK: Final = threading.Lock()
 
 
@@ -32,42 +43,55 @@ class Paper:
 
     width: int = 2100
     height: int = 2970
+    margin: int = 150
     cut_to_music: bool = False
     """Whether the page ends where its music does, as suits a screen."""
 
 
-SCREEN: Final = Paper(cut_to_music=True)
+SCREEN: Final = Paper(margin=80, cut_to_music=True)
 PRINT: Final = Paper()
 
 
-def to_svg_pages(document: ScoreDocument, paper: Paper = SCREEN) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a score is to be drawn; the kit is the document's own where none is given."""
+
+    kit: Kit | None = None
+    repeats: Repeats = "written"
+    legend: bool = True
+
+
+def to_svg_pages(document: ScoreDocument, paper: Paper = SCREEN, look: Look = Look()) -> list[str]:
     """All pages as SVG."""
     with _LOCK:
-        toolkit = _engrave(document, paper)
-        return [_render(toolkit, page) for page in range(1, toolkit.getPageCount() + 1)]
+        engraving = _Engraving(document, paper, look)
+        return [engraving.page(number) for number in range(1, engraving.pages + 1)]
 
 
-def to_svg(document: ScoreDocument, page: int = 1, paper: Paper = SCREEN) -> str:
+def to_svg(
+    document: ScoreDocument, page: int = 1, paper: Paper = SCREEN, look: Look = Look()
+) -> str:
     """One page as SVG, counted from 1; ScoreError("page") where there is none."""
     with _LOCK:
-        toolkit = _engrave(document, paper)
-        pages = toolkit.getPageCount()
-        if not 1 <= page <= pages:
-            raise ScoreError("page", f"must be 1 to {pages}")
-        return _render(toolkit, page)
+        engraving = _Engraving(document, paper, look)
+        if not 1 <= page <= engraving.pages:
+            raise ScoreError("page", f"must be 1 to {engraving.pages}")
+        return engraving.page(page)
 
 
-def to_png(document: ScoreDocument, page: int = 1, width_px: int = 1600) -> bytes:
+def to_png(
+    document: ScoreDocument, page: int = 1, width_px: int = 1600, look: Look = Look()
+) -> bytes:
     """One page on white, `width_px` (200 to 6000) wide."""
     if not 200 <= width_px <= MAX_WIDTH_PX:
         raise ScoreError("width_px", f"must be 200 to {MAX_WIDTH_PX}")
     pixels_per_inch = width_px * 254 / SCREEN.width
-    return _typeset([to_svg(document, page)], "auto", "png", pixels_per_inch)
+    return _typeset([to_svg(document, page, look=look)], "auto", "png", pixels_per_inch)
 
 
-def to_pdf(document: ScoreDocument) -> bytes:
+def to_pdf(document: ScoreDocument, look: Look = Look()) -> bytes:
     """All pages, A4."""
-    return _typeset(to_svg_pages(document, PRINT), f"{PRINT.height / 10:g}mm", "pdf", None)
+    return _typeset(to_svg_pages(document, PRINT, look), f"{PRINT.height / 10:g}mm", "pdf", None)
 
 
 def _typeset(
@@ -88,86 +112,83 @@ def _typeset(
     return made
 
 
-def _engrave(document: ScoreDocument, paper: Paper) -> Any:
-    if len(document.score.bars) > MAX_BARS:
-        raise ScoreError("score.bars", f"more than {MAX_BARS} are not drawn")
-    verovio.enableLog(verovio.LOG_OFF)
-    toolkit = verovio.toolkit()
-    toolkit.setOptions(
-        {
-            "adjustPageHeight": paper.cut_to_music,
-            "breaks": "line",
-            "footer": "none",
-            "font": _FONT,
-            "pageHeight": paper.height,
-            "pageWidth": paper.width,
-            "scale": 40,
-            "smuflTextFont": "none",
-            "spacingSystem": 8,
-            "xmlIdSeed": 1,
+def _drawable(kit: Kit) -> Kit:
+    """With normal heads where Verovio has none, so that stems stand where they will be right."""
+    entries = {
+        piece: replace(entry, head="normal") if entry.head in UNDRAWN else entry
+        for piece, entry in kit.entries.items()
+    }
+    return replace(kit, entries=entries)
+
+
+class _Engraving:
+    """A score laid out on pages."""
+
+    def __init__(self, document: ScoreDocument, paper: Paper, look: Look) -> None:
+        score = document.score
+        if len(score.bars) > MAX_BARS:
+            raise ScoreError("score.bars", f"more than {MAX_BARS} are not drawn")
+        self._kit = kit = look.kit or kit_called(score.kit)
+        self._title = score.title
+        self._legend = legend_of(score, kit) if look.legend else []
+        self._width = (paper.width - 2 * paper.margin) * 10.0
+        self._heads = {
+            stroke: kit.entries[note.piece].head
+            for _, _, note in score.notes()
+            for stroke in (note.id, *(grace.id for grace in note.graces))
         }
-    )
-    if not toolkit.loadData(to_musicxml(document).decode()):
-        raise ScoreError("score", "could not be engraved")
-    return toolkit
+        signs = repeated_bars(score, look.repeats)
+        self._long_repeats = [
+            (bar_id(again.bar + again.bars // 2 - 1), again.bars)
+            for again in score.repeats
+            if again.bars > 1 and again.bar in signs
+        ]
+        space = page_head.height(self._title, self._legend, self._width)
+        lines = 1 + max(0, ceil((space - _FIRST_LINE) / _LINE)) if space else 0
+        verovio.enableLog(verovio.LOG_OFF)
+        self._toolkit: Any = verovio.toolkit()
+        self._toolkit.setOptions(
+            {
+                "adjustPageHeight": paper.cut_to_music,
+                "breaks": "line",
+                "footer": "none",
+                "font": FONT,
+                "header": "encoded",
+                "lyricSize": 3.6,
+                "pageHeight": paper.height,
+                "pageMarginBottom": paper.margin,
+                "pageMarginLeft": paper.margin,
+                "pageMarginRight": paper.margin,
+                "pageMarginTop": paper.margin,
+                "pageWidth": paper.width,
+                "scale": 40,
+                "smuflTextFont": "none",
+                "spacingSystem": 8,
+                "svgFormatRaw": True,
+                "xmlIdSeed": 1,
+            }
+        )
+        drawn = for_engraving(document, _drawable(kit), signs, lines)
+        if not self._toolkit.loadData(drawn):
+            raise ScoreError("score", "could not be engraved")
 
+    @property
+    def pages(self) -> int:
+        return int(self._toolkit.getPageCount())
 
-def _render(toolkit: Any, page: int) -> str:
-    root = etree.fromstring(toolkit.renderToSVG(page).encode())
-    for text in root.iter(f"{_SVG}text"):
-        _draw_glyphs(text)
-    return etree.tostring(root, encoding="unicode")
+    def page(self, number: int) -> str:
+        root = etree.fromstring(self._toolkit.renderToSVG(number).encode())
+        retouch.redraw_tempos(root)
+        retouch.redraw_heads(root, self._heads)
+        retouch.draw_long_repeats(root, self._long_repeats)
+        retouch.lift_stickings(root)
+        if number == 1:
+            self._draw_head(root)
+        return etree.tostring(root, encoding="unicode")
 
-
-def _draw_glyphs(text: etree._Element) -> None:
-    """Draw the notes of a tempo mark as paths: their font is on few machines.
-
-    They stand before the words, which move right by what the glyphs take.
-    """
-    glyphs = [
-        (span, char)
-        for span in text.iter(f"{_SVG}tspan")
-        if span.get("font-family") == _FONT
-        for char in span.text or ""
-    ]
-    parent = text.getparent()
-    if not glyphs or parent is None:
-        return
-    x, y = float(text.get("x", "0")), float(text.get("y", "0"))
-    for span in text.iter(f"{_SVG}tspan"):
-        # Verovio measures in Times; where another face stands in, words run into the first beam.
-        if size := span.get("font-size"):
-            span.set("font-size", f"{_TEMPO_SCALE * float(size.removesuffix('px')):g}px")
-    for span, char in glyphs:
-        scale = float((span.get("font-size") or "720px").removesuffix("px")) / 1000
-        path = _glyph(f"{ord(char):04X}")
-        if path is None:
-            continue
-        outline, advance = path
-        drawn = etree.Element(f"{_SVG}path", d=outline)
-        drawn.set("transform", f"translate({x:g}, {y:g}) scale({scale:g}, {-scale:g})")
-        parent.insert(parent.index(text), drawn)
-        x += advance * scale
-        span.text = (span.text or "").replace(char, "", 1)
-    text.set("x", f"{x:g}")
-    words = next((span for span in text.iter(f"{_SVG}tspan") if (span.text or "").strip()), None)
-    if words is not None:
-        # The text itself has no font size, and some readers then forget its place.
-        words.set("x", f"{x:g}")
-        words.set("y", f"{y:g}")
-
-
-def _glyph(code: str) -> tuple[str, float] | None:
-    """Outline (y upwards) and width, in thousandths of the font size, from Verovio's own data."""
-    data = Path(verovio.__file__).parent / "data"
-    file = data / _FONT / f"{code}.xml"
-    if not file.exists():
-        return None
-    path = etree.parse(file).getroot().find("{*}path")
-    if path is None:
-        return None
-    for glyph in etree.parse(data / f"{_FONT}.xml").getroot():
-        if glyph.get("c") == code:
-            width = float(glyph.get("h-a-x") or glyph.get("w") or 0)
-            return path.get("d", ""), width
-    return path.get("d", ""), 400.0
+    def _draw_head(self, root: etree._Element) -> None:
+        reserved = root.find(f".//{SVG}g[@class='pgHead']")
+        if reserved is not None and (parent := reserved.getparent()) is not None:
+            parent.replace(
+                reserved, page_head.page_head(self._title, self._legend, self._kit, self._width)
+            )

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from libs.common.drums import DrumPiece
-from services.notation.domain.score import Articulation, ScoreDocument, Swing
+from services.notation.domain.document import ScoreDocument
+from services.notation.domain.score import Articulation, Swing
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Summary:
     meter: str
     meter_changes: int
     swing: Swing | None
+    """At the start."""
     bars: int
     """Without the pickup."""
     duration_s: float
@@ -49,7 +51,7 @@ def summary(document: ScoreDocument) -> Summary:
         tempo_changes=max(0, len(timeline.tempo_map) - 1),
         meter=meters.most_common(1)[0][0] if meters else "4/4",
         meter_changes=max(0, len(timeline.meters) - 1),
-        swing=timeline.swing,
+        swing=timeline.swing_at(score.bars[0].number) if score.bars else None,
         bars=bars,
         duration_s=round(duration_s, 3),
         notes=len(notes),

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 from libs.common.drums import Beat, DrumPiece, Hit
 from libs.common.performance import Performance
 from services.notation.domain import engrave
+from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.quantise import Options, quantise
-from services.notation.domain.score import (
-    Articulation,
-    Bar,
-    Grace,
-    Meter,
-    ScoreDocument,
-    ScoreError,
-    check,
-)
+from services.notation.domain.score import Articulation, Bar, Grace, Meter, ScoreError
 from tests.unit.notation.performances import Stroke, played, rock, shuffle
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
@@ -57,16 +50,45 @@ def test_a_rock_groove_comes_back_as_it_was_played():
     assert [(mark.bar, mark.bpm) for mark in document.timeline.tempo_map] == [(1, 120.0)]
 
 
-def test_a_shuffle_is_written_in_triplets_and_its_swing_is_told():
+def test_a_shuffle_is_written_in_eighths_under_a_swing_mark():
     strokes = shuffle()
     document = quantise(played(strokes, bpm=126, jitter_s=0.008))
+    straight = [(place if place == int(place) else int(place) + Fraction(1, 2), piece, velocity)
+                for place, piece, velocity in strokes]  # fmt: skip
+    assert places(document) == expected(straight)
+    (swing,) = document.timeline.swing
+    assert (swing.bar, swing.unit) == (1, Fraction(1, 8))
+    assert swing.ratio == pytest.approx(2, abs=0.1)
+
+
+def test_a_shuffle_is_written_in_triplets_where_that_is_asked_for():
+    strokes = shuffle()
+    document = quantise(played(strokes, bpm=126, jitter_s=0.008), Options(swing="written"))
     assert places(document) == expected(strokes)
-    assert document.timeline.swing is not None
-    assert document.timeline.swing.ratio == pytest.approx(2, abs=0.1)
+    assert document.timeline.swing == ()
+
+
+def test_a_shuffle_with_strokes_on_the_middle_triplet_is_triplets():
+    strokes = [*shuffle(), *((beat + Fraction(1, 3), DrumPiece.SNARE, 25) for beat in range(16))]
+    document = quantise(played(strokes, bpm=95, jitter_s=0.006))
+    assert places(document) == expected(strokes)
+    assert document.timeline.swing == ()
+
+
+@pytest.mark.parametrize("ratio", [1.6, 2.0, 2.3])
+def test_sixteenths_that_swing_are_sixteenths(ratio: float):
+    share = ratio / (1 + ratio) / 2
+    bent = {0.25: share, 0.75: 0.5 + share}
+    strokes = [(beat + bent.get(inside, inside), DrumPiece.HAT_CLOSED, 80)
+               for beat in range(32) for inside in (0, 0.25, 0.5, 0.75)]  # fmt: skip
+    document = quantise(played(strokes, bpm=84, beats=32, jitter_s=0.005))
+    assert {place.denominator for place in places(document).values()} == {1, 2, 4}
+    (swing,) = document.timeline.swing
+    assert (swing.unit, swing.ratio) == (Fraction(1, 16), pytest.approx(ratio, abs=0.15))
 
 
 def test_straight_eighths_have_no_swing():
-    assert quantise(played(rock())).timeline.swing is None
+    assert quantise(played(rock())).timeline.swing == ()
 
 
 def test_one_late_ghost_does_not_turn_sixteenths_into_triplets():
@@ -170,11 +192,11 @@ def test_the_softer_of_two_strokes_at_one_instant_is_listed_as_dropped():
 
 
 def test_soft_snare_strokes_are_ghosts_and_loud_ones_accents():
-    velocities = [90, 92, 30, 88, 91, 127, 34, 90]
+    velocities = [90, 92, 30, 88, 91, 120, 26, 90]
     strokes: list[Stroke] = [(i, DrumPiece.SNARE, v) for i, v in enumerate(velocities)]
     marks = {n.velocity: n.articulations for _, _, n in quantise(played(strokes)).score.notes()}
-    assert {v for v, found in marks.items() if found == (Articulation.GHOST,)} == {30, 34}
-    assert {v for v, found in marks.items() if found == (Articulation.ACCENT,)} == {127}
+    assert {v for v, found in marks.items() if found == (Articulation.GHOST,)} == {30, 26}
+    assert {v for v, found in marks.items() if found == (Articulation.ACCENT,)} == {120}
 
 
 def test_a_snare_that_is_always_soft_has_no_ghosts():

@@ -1,14 +1,17 @@
 import json
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from libs.common.drums import DrumPiece
+from services.notation.domain.document import SCHEMA_PATH, ScoreDocument
+from services.notation.domain.kit import SCHEMA_PATH as KIT_SCHEMA_PATH
 from services.notation.domain.quantise import Options, quantise
-from services.notation.domain.score import SCHEMA_PATH, Meter, ScoreDocument, ScoreError, value_of
+from services.notation.domain.score import Meter, ScoreError, Swing, value_of
 from tests.unit.notation.performances import Stroke, played, rock, shuffle
 
 Spoil = Callable[[dict[str, Any]], object]
@@ -46,7 +49,7 @@ def test_starts_and_durations_are_exact_strings():
 @pytest.mark.parametrize(
     ("spoil", "field"),
     [
-        (lambda d: d.update(format="backbeat-score/2"), "format"),
+        (lambda d: d.update(format="backbeat-score/3"), "format"),
         (lambda d: d.pop("timeline"), "$.timeline"),
         (lambda d: d.update(extra=1), "$.extra"),
         (
@@ -90,6 +93,28 @@ def test_starts_and_durations_are_exact_strings():
         ),
         (lambda d: d["timeline"]["tempo_map"][0].update(bar=99), "timeline.tempo_map[0].bar"),
         (lambda d: d["score"].update(title="x" * 201), "score.title"),
+        (lambda d: d["score"].update(sections=[{"bar": 9, "name": "A"}]), "score.sections[0].bar"),
+        (lambda d: d["score"].update(sections=[{"bar": 1, "name": " "}]), "score.sections[0].name"),
+        (
+            lambda d: d["score"].update(dynamics=[{"bar": 1, "start": "1", "mark": "f"}]),
+            "score.dynamics[0].start",
+        ),
+        (lambda d: d["score"].update(repeats=[{"bar": 3, "bars": 1}]), "score.repeats[0]"),
+        (lambda d: d["score"].update(repeats=[{"bar": 0, "bars": 1}]), "score.repeats[0].bar"),
+        (
+            lambda d: d["score"].update(
+                hairpins=[{"bar": 2, "start": "0", "end_bar": 1, "end": "1", "kind": "crescendo"}]
+            ),
+            "score.hairpins[0]",
+        ),
+        (
+            lambda d: d["timeline"].update(swing=[{"bar": 1, "unit": "1/4", "ratio": 2}]),
+            "timeline.swing[0].unit",
+        ),
+        (
+            lambda d: event(d)["notes"][0].update(sticking="X"),
+            "score.bars[1].voices[0].events[0].notes[0].sticking",
+        ),
         (lambda d: d["score"].update(title="\ud800"), "score.title"),
         (lambda d: d.update(score=None), "score"),
     ],
@@ -134,3 +159,32 @@ def test_a_length_has_at_most_two_dots():
     assert value_of(Fraction(3, 8)) == ("quarter", 1)
     assert value_of(Fraction(7, 16)) == ("quarter", 2)
     assert value_of(Fraction(5, 16)) is None
+
+
+def test_format_1_is_read_as_format_2():
+    old = groove()
+    old["format"] = "backbeat-score/1"
+    old["timeline"]["swing"] = {"unit": "1/8", "ratio": 1.9}
+    del old["timeline"]["alternatives"]
+    for name in ("sections", "dynamics", "hairpins", "repeats"):
+        del old["score"][name]
+    new = ScoreDocument.from_dict(old).to_dict()
+    assert new["format"] == "backbeat-score/2"
+    # Format 1 wrote what swings as triplets: a mark would bend it twice.
+    assert new["timeline"]["swing"] == []
+    assert new["score"]["bars"] == groove()["score"]["bars"]
+    assert old["format"] == "backbeat-score/1"
+
+
+def test_the_published_schemas_are_the_ones_that_are_used():
+    docs = Path(__file__).parents[3] / "docs"
+    assert (docs / "score.schema.json").read_bytes() == SCHEMA_PATH.read_bytes()
+    assert (docs / "kit.schema.json").read_bytes() == KIT_SCHEMA_PATH.read_bytes()
+
+
+def test_swing_moves_offbeats_and_nothing_else():
+    swing = Swing(1, Fraction(1, 8), 2.0)
+    places = [Fraction(0), Fraction(1, 8), Fraction(1, 12), Fraction(3, 16), Fraction(7, 8)]
+    assert [swing.sounding(at) for at in places] == [
+        0, Fraction(1, 6), Fraction(1, 12), Fraction(3, 16), Fraction(11, 12),
+    ]  # fmt: skip

@@ -1,0 +1,240 @@
+"""Notation's routes for editing a score, and for its versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.errors import Invalid, NotFound, Unauthorized, problem_responses
+from libs.common.steps import DETAIL_HELP, GRID_HELP, SWING_HELP, Grid, Tempo, TimeSignature
+from libs.common.tokens import CurrentCaller
+from services.notation import history, kits, scores
+from services.notation.api import (
+    WRITE_PROBLEMS,
+    IfMatch,
+    Newest,
+    NotationDetail,
+    Session,
+    Sessions,
+    TheScribe,
+    etag,
+    expected_version,
+)
+from services.notation.domain.document import ScoreDocument
+from services.notation.domain.edits import MAX_OPERATIONS, OPERATIONS
+from services.notation.domain.score import ScoreError
+from services.notation.models import Notation, NotationVersion
+from services.notation.scribe import invalid
+
+router = APIRouter(prefix="/notation", tags=["notation"])
+
+
+class NotationUpdate(BaseModel):
+    """A change, of one kind: `notation_json` replaces the document; `operations` change it a little
+    (see GET /notation/operations); tempo, time signature, grid, swing and detail write the same
+    performance anew. The title may go with any, or alone."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"operations": [{"op": "set-piece", "ids": ["ev-000012"], "piece": "ride"}]},
+                {"time_signature": "6/8"},
+                {"title": "Verse groove"},
+            ]
+        },
+    )
+
+    title: str | None = Field(None, min_length=1, max_length=200)
+    tempo: Tempo | None = None
+    time_signature: TimeSignature | None = None
+    grid: Grid | None = Field(None, description=GRID_HELP)
+    swing: Literal["auto", "written"] | None = Field(None, description=SWING_HELP)
+    detail: Literal["full", "teaching"] | None = Field(None, description=DETAIL_HELP)
+    operations: list[dict[str, Any]] | None = Field(
+        None, min_length=1, max_length=MAX_OPERATIONS, description="All are done, or none."
+    )
+    notation_json: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind_of_change(self) -> NotationUpdate:
+        anew = (self.tempo, self.time_signature, self.grid, self.swing, self.detail) != (None,) * 5
+        kinds = (self.notation_json is not None) + (self.operations is not None) + anew
+        if kinds > 1:
+            raise ValueError(
+                "give one of notation_json, operations, or tempo, time_signature, grid, swing and "
+                "detail"
+            )
+        if not kinds and self.title is None:
+            raise ValueError("nothing to change")
+        return self
+
+
+class OperationRead(BaseModel):
+    """A small change that a score takes."""
+
+    op: str
+    about: str
+    required: list[str]
+    optional: list[str]
+
+
+class VersionRead(BaseModel):
+    """A version of a score."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    version: int
+    title: str
+    change: str
+    changed_by: UUID
+    created_at: datetime
+
+
+class VersionDetail(VersionRead):
+    """A version with its document."""
+
+    notation_json: Newest
+
+
+@router.get(
+    "/operations", response_model=list[OperationRead], responses=problem_responses(Unauthorized)
+)
+async def list_operations(_caller: CurrentCaller) -> list[dict[str, Any]]:
+    """The small changes that `PUT /notation/{id}` takes in `operations`. Bars go by their number,
+    places are parts of a whole note from the bar line ("3/8"), notes go by their ids."""
+    return [
+        {
+            "op": name,
+            "about": operation.help,
+            "required": list(operation.required),
+            "optional": list(operation.optional),
+        }
+        for name, operation in OPERATIONS.items()
+    ]
+
+
+@router.put("/{notation_id}", response_model=NotationDetail, responses=WRITE_PROBLEMS)
+async def update_notation(
+    notation_id: UUID,
+    body: NotationUpdate,
+    caller: CurrentCaller,
+    sessions: Sessions,
+    response: Response,
+    scribe: TheScribe,
+    if_match: IfMatch = None,
+) -> Notation:
+    """Edit a score; the version before stays readable."""
+    expected = expected_version(if_match)
+    async with sessions() as session:
+        notation = await scores.get(session, caller.user_id, notation_id)
+    scores.check_version(notation, expected)
+    change = body.model_dump(exclude_none=True)
+    try:
+        made, what = await scribe.change(scores.as_bytes(notation), change)
+        document = ScoreDocument.from_json(made)
+    except ScoreError as error:
+        prefix = "body.notation_json" if body.notation_json is not None else "body"
+        raise invalid(error, prefix) from error
+    async with sessions.begin() as session:
+        if await kits.find(session, caller.user_id, document.score.kit) is None:
+            raise Invalid(
+                f"No kit is called {document.score.kit!r}. GET /notation/kits lists them.",
+                code="unknown-kit",
+                field="body",
+            )
+        notation = await scores.get(session, caller.user_id, notation_id, lock=True)
+        await scores.replace(session, caller.user_id, notation, expected, document, what)
+    etag(response, notation)
+    return notation
+
+
+@router.get(
+    "/{notation_id}/versions",
+    response_model=list[VersionRead],
+    responses=problem_responses(NotFound),
+)
+async def list_versions(
+    notation_id: UUID, caller: CurrentCaller, session: Session
+) -> list[NotationVersion]:
+    """A score's versions, newest first: who changed what, and when."""
+    notation = await scores.get(session, caller.user_id, notation_id)
+    return await history.versions(session, notation)
+
+
+@router.get(
+    "/{notation_id}/versions/{version}",
+    response_model=VersionDetail,
+    responses=problem_responses(NotFound),
+)
+async def get_version(
+    notation_id: UUID, version: int, caller: CurrentCaller, session: Session
+) -> NotationVersion:
+    """A score as it once was."""
+    notation = await scores.get(session, caller.user_id, notation_id)
+    return await history.version(session, notation, version)
+
+
+@router.post(
+    "/{notation_id}/versions/{version}/restore",
+    response_model=NotationDetail,
+    responses=WRITE_PROBLEMS,
+)
+async def restore_version(
+    notation_id: UUID,
+    version: int,
+    caller: CurrentCaller,
+    session: Session,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Notation:
+    """Make an earlier version the current one (as a new version, so that this can be undone)."""
+    expected = expected_version(if_match)
+    notation = await scores.get(session, caller.user_id, notation_id, lock=True)
+    notation = await history.restore(session, caller.user_id, notation, expected, version)
+    etag(response, notation)
+    return notation
+
+
+@router.post("/{notation_id}/undo", response_model=NotationDetail, responses=WRITE_PROBLEMS)
+async def undo(
+    notation_id: UUID,
+    caller: CurrentCaller,
+    session: Session,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Notation:
+    """Take the last change back, and the one before it when asked again; 409 at the first."""
+    return await _step(notation_id, caller.user_id, session, response, if_match, "undo")
+
+
+@router.post("/{notation_id}/redo", response_model=NotationDetail, responses=WRITE_PROBLEMS)
+async def redo(
+    notation_id: UUID,
+    caller: CurrentCaller,
+    session: Session,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Notation:
+    """Do again what was undone last; a change in between forgets it, and then this is a 409."""
+    return await _step(notation_id, caller.user_id, session, response, if_match, "redo")
+
+
+async def _step(
+    notation_id: UUID,
+    user_id: UUID,
+    session: AsyncSession,
+    response: Response,
+    if_match: str | None,
+    way: history.Way,
+) -> Notation:
+    expected = expected_version(if_match)
+    notation = await scores.get(session, user_id, notation_id, lock=True)
+    notation = await history.step(session, user_id, notation, expected, way)
+    etag(response, notation)
+    return notation

@@ -1,0 +1,66 @@
+"""Scores of other programs, told apart by their content: MusicXML, MIDI, Backbeat's own JSON."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import PurePosixPath
+from typing import Final
+
+from services.notation.domain.document import ScoreDocument
+from services.notation.domain.kit import Kit
+from services.notation.domain.read_midi import read_midi
+from services.notation.domain.read_musicxml import parse_xml, read_musicxml
+from services.notation.domain.score import TITLE_LENGTH, ScoreError
+
+MAX_UNPACKED_BYTES: Final = 50_000_000
+
+
+def read(data: bytes, *, file_name: str, kit: Kit) -> ScoreDocument:
+    """A document of what the file holds; ScoreError("format") where it is none of these.
+
+    `kit` says which MIDI notes mean what.
+    """
+    title = PurePosixPath(file_name.replace("\\", "/")).stem[:TITLE_LENGTH]
+    title = "".join(char if char.isprintable() else " " for char in title)
+    start = data[:512].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\x00")
+    if data.startswith(b"MThd") or (data.startswith(b"RIFF") and data[8:12] == b"RMID"):
+        return read_midi(data[data.index(b"MThd") :], title=title, kit=kit)
+    if data.startswith(b"PK"):
+        return read_musicxml(_unpacked(data), title=title, kit=kit)
+    if start.startswith(b"<"):
+        return read_musicxml(data, title=title, kit=kit)
+    if start.startswith(b"{"):
+        return ScoreDocument.from_json(data)
+    raise ScoreError(
+        "format",
+        "neither MusicXML, nor MIDI, nor a score of Backbeat's; export one of those",
+    )
+
+
+def _unpacked(data: bytes) -> bytes:
+    """The score in a compressed MusicXML file, as its container names it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+            name = next((n for n in names if n.lower().endswith((".musicxml", ".xml"))), None)
+            if "META-INF/container.xml" in names:
+                container = parse_xml(_entry(archive, "META-INF/container.xml"))
+                found = container.find(".//{*}rootfile")
+                name = name if found is None else found.get("full-path", name)
+            else:
+                name = next((n for n in names if not n.startswith("META-INF")), name)
+            if name is None or name not in names:
+                raise ScoreError("format", "this archive holds no MusicXML")
+            return _entry(archive, name)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ScoreError("format", f"this archive cannot be read: {error}") from error
+
+
+def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    """At most so much: an archive may say anything of its sizes."""
+    with archive.open(name) as file:
+        data = file.read(MAX_UNPACKED_BYTES + 1)
+    if len(data) > MAX_UNPACKED_BYTES:
+        raise ScoreError("format", f"unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB")
+    return data

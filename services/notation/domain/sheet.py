@@ -1,0 +1,248 @@
+"""A score laid out on one line, so that bar lines can move under its notes.
+
+Places are exact, in whole notes from the beginning of the first bar; seconds hang on them. Whatever
+is done to a sheet, `document` writes it in bars again and checks it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeVar
+
+from services.notation.domain import engrave, form
+from services.notation.domain.clock import Clock, Line, bar_starts, tempo_place
+from services.notation.domain.document import ScoreDocument, check
+from services.notation.domain.score import (
+    MAX_BARS,
+    Bar,
+    Dropped,
+    Dynamic,
+    Hairpin,
+    Meter,
+    MeterMark,
+    Note,
+    Score,
+    ScoreError,
+    Section,
+    Swing,
+    TempoMark,
+    Timeline,
+    TimelineBeat,
+)
+
+K = TypeVar("K", int, Fraction)
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One bar without its notes; a pickup is shorter than its meter."""
+
+    meter: Meter
+    length: Fraction
+
+
+@dataclass(slots=True)
+class Sheet:
+    """All of a score by place. `notes` maps ids to place and note."""
+
+    base: ScoreDocument
+    frames: list[Frame]
+    notes: dict[str, tuple[Fraction, Note]]
+    anchors: list[tuple[Fraction, float]]
+    """Place and second of each beat, in order; empty where nothing is known."""
+    tempos: list[tuple[Fraction, TempoMark]]
+    swings: list[tuple[Fraction, Swing]]
+    sections: list[tuple[Fraction, str]]
+    dynamics: list[tuple[Fraction, Dynamic]]
+    hairpins: list[tuple[Fraction, Fraction, Hairpin]]
+    dropped: list[Dropped]
+
+    @classmethod
+    def of(cls, document: ScoreDocument) -> Sheet:
+        """Lay a score out."""
+        bars, timeline, score = document.score.bars, document.timeline, document.score
+        starts = dict(zip((bar.number for bar in bars), bar_starts(bars), strict=False))
+        clock = Clock(document)
+        by_number = {bar.number: bar for bar in bars}
+        return cls(
+            base=document,
+            frames=[Frame(bar.meter, bar.length) for bar in bars],
+            notes={
+                note.id: (starts[bar.number] + event.start, note)
+                for bar, event, note in score.notes()
+            },
+            anchors=list(zip(clock.places, clock.times_s, strict=True)),
+            tempos=[
+                (starts[m.bar] + tempo_place(m, by_number[m.bar]), m) for m in timeline.tempo_map
+            ],
+            swings=[(starts[mark.bar], mark) for mark in timeline.swing],
+            sections=[(starts[part.bar], part.name) for part in score.sections],
+            dynamics=[(starts[mark.bar] + mark.start, mark) for mark in score.dynamics],
+            hairpins=[
+                (starts[pin.bar] + pin.start, starts[pin.end_bar] + pin.end, pin)
+                for pin in score.hairpins
+            ],
+            dropped=list(document.performance.dropped),
+        )
+
+    @property
+    def first_number(self) -> int:
+        """0 where the first bar is a pickup."""
+        return 0 if self.frames and self.frames[0].length < self.frames[0].meter.length else 1
+
+    def starts(self) -> list[Fraction]:
+        """Each bar's start, and the end of the last."""
+        return bar_starts(self.frames)
+
+    def index_of(self, number: int, field: str) -> int:
+        """A bar's place in `frames`; ScoreError where there is none."""
+        index = number - self.number_of(0)
+        if not 0 <= index < len(self.frames):
+            raise ScoreError(field, f"there is no bar {number}")
+        return index
+
+    def number_of(self, index: int) -> int:
+        """The number of a frame; a score may begin its count where it likes."""
+        bars = self.base.score.bars
+        first = bars[0].number if bars else 1
+        if self.first_number == 0 or first == 0:
+            first = self.first_number
+        return first + index
+
+    def place_of(self, number: int, start: Fraction, field: str) -> Fraction:
+        """A place in a bar, as a place on the sheet."""
+        index = self.index_of(number, f"{field}.bar")
+        if not 0 <= start < self.frames[index].length:
+            raise ScoreError(f"{field}.start", f"lies outside bar {number}")
+        return self.starts()[index] + start
+
+    def time_s(self, place: Fraction) -> float | None:
+        """When a place sounded; None where fewer than two beats are known."""
+        if len(self.anchors) < 2:
+            return None
+        return Line([at for at, _ in self.anchors], [time_s for _, time_s in self.anchors]).time_s(
+            place
+        )
+
+    def move_all(self, by: Fraction, factor: Fraction = Fraction(1)) -> None:
+        """Shift, then stretch, everything that hangs on a place."""
+
+        def moved(place: Fraction) -> Fraction:
+            return (place + by) * factor
+
+        self.notes = {i: (moved(at), note) for i, (at, note) in self.notes.items()}
+        self.anchors = [(moved(at), time_s) for at, time_s in self.anchors]
+        self.tempos = [(max(Fraction(0), moved(at)), mark) for at, mark in self.tempos]
+        self.swings = [(max(Fraction(0), moved(at)), mark) for at, mark in self.swings]
+        self.sections = [(max(Fraction(0), moved(at)), name) for at, name in self.sections]
+        self.dynamics = [(max(Fraction(0), moved(at)), mark) for at, mark in self.dynamics]
+        self.hairpins = [(max(Fraction(0), moved(a)), moved(b), pin) for a, b, pin in self.hairpins]
+
+    def cover(self) -> None:
+        """Add bars until the last note is inside one; drop empty ones at the end."""
+        last = max((at for at, _ in self.notes.values()), default=Fraction(0))
+        end = sum((frame.length for frame in self.frames), Fraction(0))
+        while end <= last:
+            meter = self.frames[-1].meter
+            self.frames.append(Frame(meter, meter.length))
+            end += meter.length
+            if len(self.frames) > MAX_BARS:
+                raise ScoreError("score.bars", f"more than {MAX_BARS}")
+
+    def document(self) -> ScoreDocument:
+        """The score in its bars again; ScoreError where that breaks a rule."""
+        self.cover()
+        starts = self.starts()
+        numbers = [self.number_of(index) for index in range(len(self.frames))]
+
+        def bar_of(place: Fraction) -> int:
+            return max(0, min(len(numbers) - 1, bisect_right(starts, place) - 1))
+
+        by_bar: dict[int, list[engrave.Placed]] = defaultdict(list)
+        for place, note in self.notes.values():
+            index = bar_of(place)
+            by_bar[index].append((place - starts[index], note))
+        bars = tuple(
+            engrave.write_bar(numbers[index], frame.meter, by_bar.get(index, ()), frame.length)
+            for index, frame in enumerate(self.frames)
+        )
+        timeline = self._timeline(bars, starts)
+        score = Score(
+            title=self.base.score.title,
+            kit=self.base.score.kit,
+            bars=bars,
+            sections=tuple(
+                Section(numbers[index], name)
+                for index, name in _last_each((bar_of(at), name) for at, name in self.sections)
+            ),
+            dynamics=tuple(
+                replace(mark, bar=numbers[bar_of(at)], start=at - starts[bar_of(at)])
+                for at, mark in _last_each(self.dynamics)
+            ),
+            hairpins=tuple(self._hairpins(starts, numbers)),
+            repeats=form.find_repeats(bars),
+        )
+        performance = replace(self.base.performance, dropped=tuple(self.dropped))
+        return check(ScoreDocument(performance, timeline, score))
+
+    def _timeline(self, bars: Sequence[Bar], starts: Sequence[Fraction]) -> Timeline:
+        beats: list[TimelineBeat] = []
+        if len(self.anchors) > 1:
+            line = Line([at for at, _ in self.anchors], [time_s for _, time_s in self.anchors])
+            for bar, start in zip(bars, starts, strict=False):
+                unit = bar.meter.beat_unit
+                skipped = int(bar.missing / unit)
+                for index in range(max(1, int(bar.length / unit))):
+                    time_s = line.time_s(start + index * unit)
+                    beats.append(TimelineBeat(round(time_s, 6), bar.number, 1 + skipped + index))
+        tempos: dict[tuple[int, int], TempoMark] = {}
+        for place, mark in self.tempos:
+            index = max(0, min(len(bars) - 1, bisect_right(starts, place) - 1))
+            bar = bars[index]
+            beat = 1 + int((place - starts[index] + bar.missing) / bar.meter.beat_unit)
+            tempos[bar.number, beat] = replace(mark, bar=bar.number, beat=beat)
+        swings = _last_each(
+            (max(0, min(len(bars) - 1, bisect_right(starts, at) - 1)), mark)
+            for at, mark in self.swings
+        )
+        return Timeline(
+            beats=tuple(beats),
+            meters=tuple(
+                MeterMark(bar.number, bar.meter)
+                for index, bar in enumerate(bars)
+                if not index or bar.meter != bars[index - 1].meter
+            ),
+            tempo_map=tuple(tempos[key] for key in sorted(tempos)),
+            swing=tuple(replace(mark, bar=bars[index].number) for index, mark in swings),
+            alternatives=self.base.timeline.alternatives,
+        )
+
+    def _hairpins(self, starts: Sequence[Fraction], numbers: Sequence[int]) -> Iterable[Hairpin]:
+        end = starts[-1]
+        for begin, wanted, pin in sorted(self.hairpins, key=lambda item: item[0]):
+            stop = min(wanted, end)
+            if begin >= stop:
+                continue
+            first = bisect_right(starts, begin) - 1
+            # One that ends on a bar line ends in the bar before it.
+            last = max(first, bisect_right(starts, stop) - 1)
+            if starts[last] == stop:
+                last -= 1
+            yield replace(
+                pin,
+                bar=numbers[first],
+                start=begin - starts[first],
+                end_bar=numbers[last],
+                end=stop - starts[last],
+            )
+
+
+def _last_each(marks: Iterable[tuple[K, V]]) -> list[tuple[K, V]]:
+    """In order of place; of several in one place the last."""
+    kept = dict(marks)
+    return [(key, kept[key]) for key in sorted(kept)]

@@ -1,0 +1,96 @@
+"""The heavy work, in child processes: writing, editing, reading in and drawing scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from libs.common.errors import Invalid, Unavailable
+from libs.common.offload import ChildDied, Offload, TookTooLong
+from libs.common.steps import NotationOptions
+from services.notation import writing
+from services.notation.domain.kit import Kit
+from services.notation.domain.quantise import Options
+from services.notation.domain.score import ScoreError
+from services.notation.settings import NotationSettings
+
+
+class Scribe:
+    """Writes and draws scores in child processes, one for each, so that a long drawing does
+    not hold up the pipeline."""
+
+    def __init__(self, settings: NotationSettings) -> None:
+        self.settings = settings
+        self.writer = Offload()
+        self.drawer = Offload()
+
+    async def write(self, performance: bytes, options: NotationOptions, title: str) -> bytes:
+        """A score document; ScoreError when there is nothing to write."""
+        return await self.writer.run(
+            writing.write_score,
+            performance,
+            Options(
+                title=(options.title or title)[:200],
+                tempo_bpm=options.tempo,
+                time_signature=options.time_signature,
+                grid=options.grid,
+                swing=options.swing,
+                detail=options.detail,
+            ),
+            timeout_s=self.settings.time_limit_s,
+        )
+
+    async def write_now(self, performance: bytes, options: NotationOptions, title: str) -> bytes:
+        """The same for somebody who waits for it: Invalid, or Unavailable."""
+        try:
+            return await self.write(performance, options, title)
+        except ScoreError as error:
+            raise invalid(error) from error
+        except (TookTooLong, ChildDied) as error:
+            raise Unavailable("Writing this score took too long. Send fewer events.") from error
+
+    async def change(self, document: bytes, change: dict[str, Any]) -> tuple[bytes, str]:
+        """The changed document, and what was done in words; ScoreError where it cannot be."""
+        try:
+            made: tuple[bytes, str] = await self.writer.run(
+                writing.change_score, document, change, timeout_s=self.settings.time_limit_s
+            )
+        except (TookTooLong, ChildDied) as error:
+            raise Unavailable("Changing this score took too long.") from error
+        return made
+
+    async def read_in(self, data: bytes, source: writing.Source) -> bytes:
+        """A score document made of a file; ScoreError where it cannot be read."""
+        try:
+            made: bytes = await self.writer.run(
+                writing.read_file, data, source, timeout_s=self.settings.time_limit_s
+            )
+        except (TookTooLong, ChildDied) as error:
+            raise Unavailable("Reading this file took too long.") from error
+        return made
+
+    async def export(self, document: bytes, kind: str, kit: Kit, options: dict[str, Any]) -> Any:
+        """A file made of a score."""
+        try:
+            return await self.drawer.run(
+                writing.make_export,
+                document,
+                kind,
+                kit.to_dict(),
+                options,
+                timeout_s=self.settings.time_limit_s,
+            )
+        except (TookTooLong, ChildDied) as error:
+            raise Unavailable(
+                "Making this file took too long. Try MusicXML or MIDI, which are quicker.",
+                headers={"Retry-After": "10"},
+            ) from error
+
+    async def close(self) -> None:
+        """End the child processes."""
+        self.writer.kill()
+        self.drawer.kill()
+
+
+def invalid(error: ScoreError, prefix: str = "body") -> Invalid:
+    """A broken rule of scores, as a problem."""
+    return Invalid(error.message, code="invalid-score", field=f"{prefix}.{error.field}")
