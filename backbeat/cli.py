@@ -160,6 +160,51 @@ def transcribe(
 
 
 @app.command()
+def convert(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="MusicXML, .mxl, MIDI, Backbeat's JSON, hits.json, a sound or a video.",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        Path, typer.Argument(help="The file to write; its ending says what.", show_default=False)
+    ],
+    kind: Annotated[
+        str | None, typer.Option("--format", help="Where the ending does not say it: tab, timemap.")
+    ] = None,
+    kit: Annotated[
+        str, typer.Option(help="A kit table's id, or a JSON file: to draw, and to read MIDI by.")
+    ] = "backbeat-standard",
+    title: Annotated[str | None, typer.Option(help="Instead of the file's own.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("-O", help="The format's own wishes: page=2, click=true.")
+    ] = None,
+) -> None:
+    """Turn a score, or what was played, into another file, without a running system.
+
+    Example: [bold]backbeat convert groove.mid groove.pdf --kit roland-td[/bold]
+    """
+    from backbeat import convert as converting
+    from services.audio.domain.errors import HearingError
+    from services.notation.domain.score import ScoreError
+
+    try:
+        chosen = converting.format_of(target, kind)
+        options = converting.read_options(chosen, option or [])
+        table = converting.read_kit(kit)
+        document = converting.read_source(source, table, title)
+        made = converting.convert(document, chosen, table, options)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(made.data)
+    except (ScoreError, HearingError, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        errors.print(f"{source}: {said or error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+
+
+@app.command()
 def hear(
     files: Annotated[list[Path], typer.Argument(help="Sounds or videos.", show_default=False)],
     out: Annotated[

@@ -38,7 +38,8 @@ class Layout:
 
     def locate(self, place: Fraction) -> tuple[int, Fraction]:
         """A place in beats -> bar number, and start in whole notes from its bar line."""
-        index = bisect_right(self.starts, place) - 1
+        # Whole beats compare quicker than fractions.
+        index = bisect_right(self.starts, place.numerator // place.denominator) - 1
         return self.bars[index][0], (place - self.starts[index]) * self.pulse.unit
 
 

@@ -62,9 +62,14 @@ def beats_of(meter: Meter) -> list[Fraction]:
 
 def beat_spans(bar: Bar) -> list[tuple[Fraction, Fraction]]:
     """(start, length) of each beat of this bar; a pickup has the last ones of its meter."""
+    return _spans(bar.meter, bar.missing)
+
+
+@lru_cache(maxsize=256)
+def _spans(meter: Meter, missing: Fraction) -> list[tuple[Fraction, Fraction]]:
     spans = []
-    at = -bar.missing
-    for length in beats_of(bar.meter):
+    at = -missing
+    for length in beats_of(meter):
         end = at + length
         if end > 0:
             start = max(at, Fraction(0))
@@ -103,7 +108,7 @@ def _write_voice(bar: Bar, number: int, struck: Mapping[Fraction, list[Note]]) -
     if not struck:
         return Voice(number, (VoiceEvent(Fraction(0), bar.length),))
     by_beat: list[list[VoiceEvent]] = []
-    order = sorted(struck)
+    order = sorted(struck, key=float)
     at = 0
     for start, length in beat_spans(bar):
         end, first = start + length, at

@@ -14,6 +14,8 @@ from services.notation.domain.read_musicxml import parse_xml, read_musicxml
 from services.notation.domain.score import TITLE_LENGTH, ScoreError
 
 MAX_UNPACKED_BYTES: Final = 50_000_000
+MAX_MIDI_BYTES: Final = 4_000_000
+"""Twice what the most notes take that a score may have; a megabyte takes seconds to read."""
 
 
 def read(data: bytes, *, file_name: str, kit: Kit) -> ScoreDocument:
@@ -21,10 +23,14 @@ def read(data: bytes, *, file_name: str, kit: Kit) -> ScoreDocument:
 
     `kit` says which MIDI notes mean what.
     """
+    if len(data) > MAX_UNPACKED_BYTES:
+        raise ScoreError("format", f"is larger than {MAX_UNPACKED_BYTES // 1_000_000} MB")
     title = PurePosixPath(file_name.replace("\\", "/")).stem[:TITLE_LENGTH]
     title = "".join(char if char.isprintable() else " " for char in title)
     start = data[:512].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\x00")
     if data.startswith(b"MThd") or (data.startswith(b"RIFF") and data[8:12] == b"RMID"):
+        if len(data) > MAX_MIDI_BYTES:
+            raise ScoreError("format", f"is larger than {MAX_MIDI_BYTES // 1_000_000} MB")
         return read_midi(data[data.index(b"MThd") :], title=title, kit=kit)
     if data.startswith(b"PK"):
         return read_musicxml(_unpacked(data), title=title, kit=kit)

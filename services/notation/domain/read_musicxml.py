@@ -56,6 +56,7 @@ _MARKS: Final[Mapping[str, Articulation]] = {
     "staccatissimo": Articulation.CHOKE,
 }
 _OPEN_SIGNS: Final = frozenset({"open-string", "open", "harmonic"})
+_HALF_OPEN_WORDS: Final = frozenset("øØ∅⌀")
 _HATS: Final = frozenset({DrumPiece.HAT_CLOSED, DrumPiece.HAT_OPEN, DrumPiece.HAT_HALF_OPEN})
 _QUARTER: Final = Fraction(1, 4)
 
@@ -89,6 +90,8 @@ class _Strokes:
     times: int = 0
     """How often the part that ends here is played; 0 where none ends."""
     ending: tuple[int, ...] = ()
+    half_open: set[Fraction] = field(default_factory=set)
+    """Where the sign for a half-open hat stands above the staff."""
     copies: int = 0
     """How many bars back the bar lies that this one repeats by a sign."""
 
@@ -217,6 +220,12 @@ class _Reader:
             if at < 0:
                 raise ScoreError(path, "goes back before its bar line")
             furthest = max(furthest, at)
+        bar.notes = [
+            (place, replace(note, piece=DrumPiece.HAT_HALF_OPEN))
+            if place in bar.half_open and note.piece in _HATS
+            else (place, note)
+            for place, note in bar.notes
+        ]
         bar.meter = self.meter
         whole = self.meter.length
         # Software writes too little or too much; only a pickup, or a bar that says so, is short.
@@ -283,6 +292,9 @@ class _Reader:
         words = " ".join(
             (each.text or "").strip() for each in element.iterfind("direction-type/words")
         )
+        if words.strip() in _HALF_OPEN_WORDS:
+            bar.half_open.add(at)
+            return
         rehearsal = element.findtext("direction-type/rehearsal")
         if rehearsal and rehearsal.strip():
             bar.section = _printable(rehearsal)[:60]

@@ -181,14 +181,19 @@ _HATS: Final = _OPEN | {DrumPiece.HAT_CLOSED, DrumPiece.HAT_PEDAL}
 
 def rings(groups: Groups, most: Fraction) -> dict[str, Fraction]:
     """For open hats, how many beats until the hat is struck again or closed; `most` at most."""
-    hats = sorted((place, strokes) for (place, piece), strokes in groups.items() if piece in _HATS)
+    hats = sorted(
+        ((place, strokes[-1]) for (place, piece), strokes in groups.items() if piece in _HATS),
+        key=lambda item: item[0],
+    )
     found: dict[str, Fraction] = {}
-    for index, (place, strokes) in enumerate(hats):
-        if strokes[-1].piece not in _OPEN:
-            continue
-        after = next((later for later, _ in hats[index + 1 :] if later > place), None)
-        if after is not None and after - place <= most:
-            found[strokes[-1].id] = after - place
+    closed: Fraction | None = None
+    here: Fraction | None = None
+    for place, stroke in reversed(hats):
+        if here is not None and place < here:
+            closed = here
+        here = place
+        if stroke.piece in _OPEN and closed is not None and closed - place <= most:
+            found[stroke.id] = closed - place
     return found
 
 
