@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import mido
 
 from tests.e2e.conftest import System, User
@@ -268,3 +271,28 @@ async def test_an_earlier_version_can_be_exported(drummer: User) -> None:
     )
     assert answer.json()["score"]["title"] == "Before"
     assert answer.headers["etag"] == '"1"'
+
+
+async def test_a_score_that_was_kept_in_format_1_is_read_and_edited_as_format_2(
+    drummer: User, embedded_system: System
+) -> None:
+    notation = await write(drummer, events=rock())
+    old = notation["notation_json"] | {"format": "backbeat-score/1"}
+    old["timeline"] = old["timeline"] | {"swing": None}
+    del old["timeline"]["alternatives"]
+    connection = await asyncpg.connect(embedded_system.database_url)
+    for table in ("notations", "notation_versions"):
+        key = "id" if table == "notations" else "notation_id"
+        await connection.execute(
+            f"UPDATE notation.{table} SET notation_json = $1 WHERE {key} = $2",
+            json.dumps(old),
+            UUID(notation["id"]),
+        )
+    await connection.close()
+    read = (await drummer.http.get(f"/notation/{notation['id']}")).json()
+    assert read["notation_json"]["format"] == "backbeat-score/2"
+    version = (await drummer.http.get(f"/notation/{notation['id']}/versions/1")).json()
+    assert version["notation_json"]["format"] == "backbeat-score/2"
+    changed = await put(drummer, read, operations=[{"op": "set-section", "bar": 2, "name": "B"}])
+    assert strokes(changed) == strokes(notation)
+    assert (await step(drummer, changed, "undo"))["notation_json"]["score"]["sections"] == []

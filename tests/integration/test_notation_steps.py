@@ -8,11 +8,12 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from libs.common.events import EventsDetected, NotationWorkFailed
+from libs.common.events import EventsDetected, NotationWorkFailed, UserDeleted
 from libs.common.messaging.outbox import OutboxMessage
 from libs.common.offload import ChildDied
 from libs.common.storage import Storage
-from services.notation import pipeline
+from services.notation import kits, pipeline
+from services.notation.models import UserKit
 from tests.conftest import SessionsOf
 
 
@@ -53,3 +54,16 @@ async def test_a_score_whose_writing_crashes_fails_with_a_reason(
         "worker-crashed",
         True,
     )
+
+
+async def test_a_deleted_users_kits_are_forgotten_and_nobody_elses(sessions: SessionsOf) -> None:
+    notation = sessions("notation")
+    gone, stays = uuid4(), uuid4()
+    table = {"format": "backbeat-kit/1", "name": "Mine", "base": "pas"}
+    async with notation.begin() as session:
+        for user_id in (gone, stays):
+            await kits.keep(session, user_id, "mine", table)
+    async with notation.begin() as session:
+        await pipeline.user_deleted(session, UserDeleted(user_id=gone))
+    async with notation() as session:
+        assert (await session.scalars(select(UserKit.user_id))).all() == [stays]

@@ -118,8 +118,8 @@ _SIMPLE: Final = (
     _even(1, "triplet", 0.0),
     _even(3, "triplet", 0.2),
     _even(6, "triplet", 0.7),
-    _mixed(2, 3, 1.3),
-    _mixed(3, 2, 1.3),
+    _mixed(2, 3, 3.0),
+    _mixed(3, 2, 3.0),
 )
 _DOTTED: Final = (
     _even(1, "straight", 0.0, dotted=True),
