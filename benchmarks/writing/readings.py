@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.writing.truth import Truth
 from libs.common.drums import Beat, Hit
 from libs.common.performance import Performance
-from services.audio.domain.beats import find_beats
+from libs.common.pulse.beats import with_beats
 from services.audio.domain.hear import hear_performance
 
 if TYPE_CHECKING:
@@ -41,18 +41,7 @@ def with_click(truth: Truth) -> Performance:
 
 def with_found_beats(truth: Truth) -> Performance:
     """Exact hits, and the beats that the audio service would send along with them."""
-    pulse = find_beats(truth.hits)
-    return Performance(
-        duration_s=_duration_s(truth),
-        hits=truth.hits,
-        beats=tuple(pulse.beats),
-        tempo_bpm=pulse.tempo_bpm,
-        tempo_confidence=pulse.confidence,
-        meter=f"{pulse.meter[0]}/{pulse.meter[1]}" if pulse.meter else None,
-        beat_unit="dotted-quarter" if pulse.meter and pulse.meter[1] == 8 else "quarter",
-        swing_ratio=pulse.swing_ratio,
-        tempo_map=tuple(pulse.tempi),
-    )
+    return with_beats(Performance(duration_s=_duration_s(truth), hits=truth.hits))
 
 
 def _duration_s(truth: Truth) -> float:

@@ -34,7 +34,7 @@ def main() -> None:
                         help="kept every 200 steps, gone on from (beside the output)")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="FOLDER",
                         help="for the network (%(default)s); those that are used lie in "
-                        "services/audio/domain/networks")  # fmt: skip
+                        "libs/common/pulse/networks")  # fmt: skip
     given = parser.parse_args()
     if not (given.data / "groove_midi").is_dir():
         parser.error(f"{given.data} has no groove_midi")

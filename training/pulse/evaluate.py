@@ -18,7 +18,7 @@ import mir_eval
 import numpy as np
 
 from libs.common.drums import Hit
-from services.audio.domain.beats import Pulse, find_beats
+from libs.common.pulse.beats import Pulse, find_beats
 from training.pulse.grooves import make_groove
 from training.pulse.practice import (
     Played,

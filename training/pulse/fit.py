@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from services.audio.domain.pulse_net import BAR_ROWS, FRAMES_PER_S, by_beat, loudness
+from libs.common.pulse.net import BAR_ROWS, FRAMES_PER_S, by_beat, loudness
 from training.pulse.grooves import Rng
 from training.pulse.model import BarsNet, PulseNet
 from training.pulse.practice import FAMILY_OF, Played, practise

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from services.audio.domain.pulse_net import BAR_ROWS, CONTEXT_FRAMES, FAMILIES
+from libs.common.pulse.net import BAR_ROWS, CONTEXT_FRAMES, FAMILIES
 
 WIDTH = 32
 DILATIONS = (1, 2, 4, 8, 16, 32, 64, 128)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from libs.common.drums import DrumPiece, Hit
-from services.audio.domain.pulse_net import FAMILY, FRAMES_PER_S, loudness, rasterise
+from libs.common.pulse.net import FAMILY, FRAMES_PER_S, loudness, rasterise
 from training.pulse.grooves import Rng, make_fill, make_groove
 from training.pulse.takes import INDEX, PIECES, Indices, Take, Values
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from libs.common.drums import DrumPiece, Hit
 from libs.common.performance import Performance
-from services.audio.domain.beats import find_beats
+from libs.common.pulse.beats import with_beats
 from services.audio.domain.errors import NoDrumsHeard, SilentAudio
 from services.audio.domain.network import Card, card, listen
 from services.audio.domain.peaks import Picker, hits_from
@@ -126,17 +126,12 @@ def hear_performance(
     heard = hearer.hear(
         path, lambda done: tell(done * _HEARING_SHARE), sensitivity=sensitivity, pieces=pieces
     )
-    pulse = find_beats(heard.hits)
-    tell(1.0)
-    return Performance(
-        duration_s=heard.duration_s,
-        hits=tuple(heard.hits),
-        beats=tuple(pulse.beats),
-        tempo_bpm=pulse.tempo_bpm,
-        tempo_confidence=pulse.confidence,
-        meter=f"{pulse.meter[0]}/{pulse.meter[1]}" if pulse.meter else None,
-        beat_unit="dotted-quarter" if pulse.meter and pulse.meter[1] == 8 else "quarter",
-        swing_ratio=pulse.swing_ratio,
-        tempo_map=tuple(pulse.tempi),
-        model_version=hearer.version,
+    performance = with_beats(
+        Performance(
+            duration_s=heard.duration_s,
+            hits=tuple(heard.hits),
+            model_version=hearer.version,
+        )
     )
+    tell(1.0)
+    return performance

@@ -60,7 +60,7 @@ def _price(place: Fraction, dotted: bool) -> float:
 
 
 _PRICES: Final[Mapping[int, float]] = {
-    1: 0.0, 2: 0.4, 4: 0.85, 3: 1.3, 6: 1.4, 8: 1.7, 12: 2.4,
+    1: 0.0, 2: 0.4, 4: 0.85, 3: 1.3, 6: 1.4, 8: 1.7, 12: 2.4, 5: 2.2, 7: 2.6,
 }  # fmt: skip
 _DOTTED_PRICES: Final[Mapping[int, float]] = {
     1: 0.0, 3: 0.3, 6: 0.8, 2: 0.9, 4: 1.6, 12: 2.3, 9: 2.4, 8: 2.8,
@@ -118,6 +118,8 @@ _SIMPLE: Final = (
     _even(1, "triplet", 0.0),
     _even(3, "triplet", 0.2),
     _even(6, "triplet", 0.7),
+    _even(5, "quintuplet", 4.0),
+    _even(7, "septuplet", 5.0),
     _mixed(2, 3, 3.0),
     _mixed(3, 2, 3.0),
 )
@@ -134,9 +136,11 @@ _CHANGE_FAMILY: Final = 0.4
 _CHANGE_GRID: Final = 0.4
 _LOST_HIT: Final = 3.5
 _WORST_MISFIT: Final = 7.0
+_BEYOND: Final = 0.25
+"""How much of a misfit beyond that still counts: a slip is forgiven, another rhythm is not."""
 _LOOSE_S: Final = (0.005, 0.022)
 """How loosely people play, least and most, as a standard deviation."""
-_NEAR_BEAT: Final = 0.12
+_NEAR_BEAT: Final = 0.11
 _DRIFT_BEATS: Final = 4
 _DRIFT_PRIOR: Final = 1.0
 _FAMILIES: Final = 0.35
@@ -294,9 +298,9 @@ class _Reader:
             misfits, prices, ticks = grid.misfits, grid.prices, grid.ticks
             for step, weight, certainty, _ in beat.strokes:
                 misfit = weight * misfits[step]
-                total += certainty * (
-                    (misfit if misfit < _WORST_MISFIT else _WORST_MISFIT) + prices[step]
-                )
+                if misfit > _WORST_MISFIT:
+                    misfit = _WORST_MISFIT + _BEYOND * (misfit - _WORST_MISFIT)
+                total += certainty * (misfit + prices[step])
             for stroke, (here, next_) in zip(beat.strokes, known, strict=False):
                 tick = ticks[stroke[0]]
                 known_here = here.get(tick) if tick < TICKS else next_.get(0)

@@ -8,6 +8,8 @@ file. The kit says which note stands for which piece: General MIDI's, or an e-dr
 from __future__ import annotations
 
 import io
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,7 +31,9 @@ CHANNEL: Final = 9  # counted from 0: channel 10 is drums
 CLICK_HIGH: Final = 76  # General MIDI's wood blocks
 CLICK_LOW: Final = 77
 _NOTE_TICKS: Final = 60
-_GRACE_TICKS: Final = 40
+_GRACE_S: Final = 0.03
+# At any tempo off the grid of whoever reads the file, and near its note.
+_GRACE_TICKS: Final = (8, 46)
 _RING_TICKS: Final = 4 * TICKS_PER_QUARTER
 _SLOWEST_US: Final = 0xFFFFFF  # a tempo is three bytes
 _HAT_CONTROLLER: Final = 4
@@ -117,10 +121,12 @@ def _written(document: ScoreDocument) -> tuple[list[_Timed], list[_Stroke], list
     starts = bar_starts(bars)
     by_number = {bar.number: (bar, start) for bar, start in zip(bars, starts, strict=False)}
     conductor = list(_meters(bars, starts))
+    tempos: list[tuple[int, float]] = []
     for mark in document.timeline.tempo_map:
         bar, start = by_number[mark.bar]
         at = start + tempo_place(mark, bar)
         conductor.append((_ticks(at), 1, _tempo(60e6 / mark.quarters_per_minute)))
+        tempos.append((_ticks(at), mark.quarters_per_minute))
     strokes, clicks = [], []
     for bar, start in by_number.values():
         clicks += [
@@ -139,9 +145,18 @@ def _written(document: ScoreDocument) -> tuple[list[_Timed], list[_Stroke], list
                     ring_ticks = _ticks(ring) if ring else 0
                     strokes.append(_Stroke(tick, note.velocity, note.piece, ring_ticks, choked))
                     for back, grace in enumerate(reversed(note.graces), start=1):
-                        at_tick = max(0, tick - back * _GRACE_TICKS)
+                        at_tick = max(0, tick - back * _grace_ticks(tempos, tick))
                         strokes.append(_Stroke(at_tick, grace.velocity, note.piece))
     return conductor, strokes, clicks
+
+
+def _grace_ticks(tempos: Sequence[tuple[int, float]], tick: int) -> int:
+    """How far before its note a grace sounds, at the tempo there."""
+    index = bisect_right(tempos, (tick, math.inf)) - 1
+    quarters_per_minute = tempos[index][1] if index >= 0 else 120.0
+    low, high = _GRACE_TICKS
+    ticks = round(_GRACE_S * quarters_per_minute / 60 * TICKS_PER_QUARTER)
+    return max(low, min(high, ticks))
 
 
 def _performed(

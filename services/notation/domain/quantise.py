@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from libs.common.drums import Hit
 from libs.common.performance import Performance
@@ -39,6 +39,8 @@ from services.notation.domain.score import (
 )
 
 GridChoice = grids.Choice
+_LISTENED_S: Final = 7200.0
+"""Longer takes that come without beats get a plainer pulse, so that they end in time."""
 Detail = Literal["full", "teaching"]
 SwingChoice = Literal["auto", "written"]
 
@@ -65,6 +67,8 @@ def quantise(performance: Performance, options: Options | None = None) -> ScoreD
     options = options or Options()
     meter = _check_options(options)
     hits = checked_hits(performance)
+    if not performance.beats and hits[-1].onset_s - hits[0].onset_s <= _LISTENED_S:
+        performance = _with_beats(replace(performance, hits=hits))
     pulse = find_pulse(performance, hits, options.tempo_bpm, meter)
     mains = strokes.graces(hits)
     placed = grids.place(hits, mains, pulse, options.grid, swing=options.swing == "auto")
@@ -73,6 +77,13 @@ def quantise(performance: Performance, options: Options | None = None) -> ScoreD
         unit = pulse.unit / (2 * placed.swing.halves)
         swing = (unit, round(min(4.0, placed.swing.ratio), 2))
     return write_down(performance, hits, pulse, Places(mains, placed.places, swing), options)
+
+
+def _with_beats(performance: Performance) -> Performance:
+    # It brings numpy and a network, which nothing else here needs.
+    from libs.common.pulse.beats import with_beats
+
+    return with_beats(performance)
 
 
 @dataclass(frozen=True, slots=True)

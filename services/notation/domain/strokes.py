@@ -103,8 +103,9 @@ _GHOST_MOST: Final = 32.0
 """Louder is none: Groove MIDI's authors, and its drummers' own gap, put the line at 30."""
 _ACCENT: Final = (1.12, 14.0)
 """By so large a part, and by so many steps of velocity, an accent stands out of its passage."""
-_STRONG_ACCENT: Final = (1.5, 34.0)
 _ACCENT_LEAST: Final = 60
+_STRONG_LEAST: Final = 120
+"""A strong accent stands out by twice as much, and is about as loud as a stroke can be."""
 _ACCENT_SHARE: Final = 0.5
 """Where more of a passage's strokes stand out, none does."""
 
@@ -145,16 +146,14 @@ def _marks_of(piece: DrumPiece, strokes: Sequence[Hit]) -> dict[str, Articulatio
             continue
         full = bisect_left(window, ghost_below)
         usual = window[full + (len(window) - 1 - full) // 2]
-        for (factor, more), mark in (
-            (_STRONG_ACCENT, Articulation.STRONG_ACCENT),
-            (_ACCENT, Articulation.ACCENT),
-        ):
-            above = max(factor * usual, usual + more, _ACCENT_LEAST)
-            if hit.velocity >= above:
-                standing_out = len(window) - bisect_right(window, math.ceil(above) - 1)
-                if standing_out <= _ACCENT_SHARE * (len(window) - full):
-                    marks[hit.id] = mark
-                break
+        factor, more = _ACCENT
+        above = max(factor * usual, usual + more, _ACCENT_LEAST)
+        if hit.velocity < above:
+            continue
+        standing_out = len(window) - bisect_right(window, math.ceil(above) - 1)
+        if standing_out <= _ACCENT_SHARE * (len(window) - full):
+            strong = hit.velocity >= max(_STRONG_LEAST, usual + 2 * more)
+            marks[hit.id] = Articulation.STRONG_ACCENT if strong else Articulation.ACCENT
     return marks
 
 

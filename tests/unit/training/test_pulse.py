@@ -10,9 +10,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-import services.audio.domain  # noqa: E402
+import libs.common.pulse  # noqa: E402
 from libs.common.drums import DrumPiece  # noqa: E402
-from services.audio.domain.pulse_net import run_beats, run_frames  # noqa: E402
+from libs.common.pulse.net import run_beats, run_frames  # noqa: E402
 from training.pulse import fit as fitting  # noqa: E402
 from training.pulse.fit import Plan, draw_beats, fit  # noqa: E402
 from training.pulse.grooves import make_groove  # noqa: E402
@@ -20,7 +20,7 @@ from training.pulse.model import BarsNet, PulseNet, export  # noqa: E402
 from training.pulse.practice import in_meter, mishear, play, with_lead  # noqa: E402
 from training.pulse.takes import INDEX, Take  # noqa: E402
 
-NETWORKS = Path(services.audio.domain.__file__).parent / "networks"
+NETWORKS = Path(libs.common.pulse.__file__).parent / "networks"
 
 
 def four(bars: int = 8) -> Take:

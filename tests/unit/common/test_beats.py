@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from libs.common.drums import DrumPiece, Hit
-from services.audio.domain.beats import NO_PULSE, Pulse, find_beats
+from libs.common.pulse.beats import NO_PULSE, Pulse, find_beats
 from tests.synth import HAT, KICK, SNARE, rock_bar
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.audio.domain.pulse_decode import METERS, count_bars, other_pulses, repeats, walk_beats
-from services.audio.domain.pulse_net import FRAMES_PER_S
+from libs.common.pulse.decode import METERS, count_bars, other_pulses, repeats, walk_beats
+from libs.common.pulse.net import FRAMES_PER_S
 
 
 def chances(beats_s: np.ndarray, duration_s: float) -> np.ndarray:

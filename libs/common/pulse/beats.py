@@ -1,7 +1,7 @@
 """The pulse under the hits: tempo, beats, bars, meter, swing.
 
-A small network (`pulse_net`) says how likely each moment is a beat and a downbeat, and a decoder
-(`pulse_decode`) finds the walk through them that a drummer could have counted. Then the beats are
+A small network (`net`) says how likely each moment is a beat and a downbeat, and a decoder
+(`decode`) finds the walk through them that a drummer could have counted. Then the beats are
 put onto the hits that they were found from.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from typing import Final
 
@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.common.drums import Beat, DrumPiece, Hit
-from services.audio.domain.pulse_decode import (
+from libs.common.performance import Performance
+from libs.common.pulse.decode import (
     Indices,
     chances_at,
     count_bars,
@@ -25,7 +26,7 @@ from services.audio.domain.pulse_decode import (
     repeats,
     walk_beats,
 )
-from services.audio.domain.pulse_net import (
+from libs.common.pulse.net import (
     FAMILY,
     FRAMES_PER_S,
     PLACES,
@@ -111,6 +112,21 @@ def find_beats(hits: Sequence[Hit]) -> Pulse:
         meter=(3 * beats_per_bar, 8) if compound else (beats_per_bar, 4),
         swing_ratio=None if compound else _Inside.of(times_s, hits).swing_ratio(),
         tempi=_tempi(times_s, positions),
+    )
+
+
+def with_beats(performance: Performance) -> Performance:
+    """The same hits with the beats found under them, and what else the pulse tells."""
+    pulse = find_beats(performance.hits)
+    return replace(
+        performance,
+        beats=tuple(pulse.beats),
+        tempo_bpm=pulse.tempo_bpm,
+        tempo_confidence=pulse.confidence,
+        meter=f"{pulse.meter[0]}/{pulse.meter[1]}" if pulse.meter else None,
+        beat_unit="dotted-quarter" if pulse.meter and pulse.meter[1] == 8 else "quarter",
+        swing_ratio=pulse.swing_ratio,
+        tempo_map=tuple(pulse.tempi),
     )
 
 

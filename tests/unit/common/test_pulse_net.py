@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from libs.common.drums import DrumPiece
-from services.audio.domain.pulse_net import (
+from libs.common.pulse.net import (
     BAR_ROWS,
     FAMILY,
     PLACES,

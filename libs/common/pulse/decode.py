@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.audio.domain.pulse_net import FRAMES_PER_S, Rows, Values
+from libs.common.pulse.net import FRAMES_PER_S, Rows, Values
 
 Indices = NDArray[np.int64]
 

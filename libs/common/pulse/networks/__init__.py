@@ -1,0 +1,1 @@
+"""The weights that are served, and their cards."""
