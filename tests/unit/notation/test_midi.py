@@ -89,11 +89,13 @@ def test_a_hidden_tempo_is_played():
     assert kicks == pytest.approx([0, 0.5, 1.0, 2.0], abs=1e-3)
 
 
-def test_graces_come_before_the_beat():
+@pytest.mark.parametrize("bpm", [45.0, 120.0, 220.0])
+def test_graces_come_a_hand_ahead_of_the_beat_at_any_tempo(bpm: float):
     pen = Pen()
-    document = one_bar(pen.note(F(1, 4), P.SNARE, Articulation.DRAG))
-    times = [at / BEAT_S for at in times_of(to_midi(document), 38)]
-    assert times == pytest.approx([1 - 1 / 6, 1 - 1 / 12, 1], abs=1e-3)
+    bars = [write_bar(1, FOUR, [pen.note(F(1, 4), P.SNARE, Articulation.DRAG)])]
+    times_s = times_of(to_midi(document_of(bars, tempos=(TempoMark(1, bpm),))), 38)
+    ahead_s = [60 / bpm - at_s for at_s in times_s]
+    assert ahead_s == pytest.approx([0.06, 0.03, 0], abs=0.01)
 
 
 def test_an_open_hat_rings_as_long_as_it_says():

@@ -192,11 +192,12 @@ def test_the_softer_of_two_strokes_at_one_instant_is_listed_as_dropped():
 
 
 def test_soft_snare_strokes_are_ghosts_and_loud_ones_accents():
-    velocities = [90, 92, 30, 88, 91, 120, 26, 90]
+    velocities = [90, 92, 30, 88, 91, 112, 26, 90, 89, 127]
     strokes: list[Stroke] = [(i, DrumPiece.SNARE, v) for i, v in enumerate(velocities)]
     marks = {n.velocity: n.articulations for _, _, n in quantise(played(strokes)).score.notes()}
     assert {v for v, found in marks.items() if found == (Articulation.GHOST,)} == {30, 26}
-    assert {v for v, found in marks.items() if found == (Articulation.ACCENT,)} == {120}
+    assert {v for v, found in marks.items() if found == (Articulation.ACCENT,)} == {112}
+    assert {v for v, found in marks.items() if found == (Articulation.STRONG_ACCENT,)} == {127}
 
 
 def test_a_snare_that_is_always_soft_has_no_ghosts():
