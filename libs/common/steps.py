@@ -126,7 +126,10 @@ Tempo = Annotated[float, Field(ge=20, le=400, allow_inf_nan=False, description="
 
 
 Grid = Literal["auto", "straight", "triplet", "1", "2", "3", "4", "5", "6", "7", "8", "12"]
-GRID_HELP = "auto chooses for each beat; a number is so many places to the beat, everywhere."
+GRID_HELP = (
+    "auto chooses for each beat; a number is so many places to the beat, everywhere. The beat of "
+    "6/8 is its dotted quarter, which straight and triplet both cut in three."
+)
 SWING_HELP = "auto writes swung eighths plain, under a swing mark; written, as triplets."
 DETAIL_HELP = "teaching leaves ghosts and graces out."
 

@@ -89,6 +89,7 @@ class FromEvents(BaseModel):
     """What to write a score from: a video that was listened to, or events of your own."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -97,7 +98,7 @@ class FromEvents(BaseModel):
                     "time_signature": "4/4",
                 }
             ]
-        }
+        },
     )
 
     video_id: UUID | None = None

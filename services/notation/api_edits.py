@@ -34,6 +34,10 @@ from services.notation.scribe import invalid
 router = APIRouter(prefix="/notation", tags=["notation"])
 
 
+ANEW = ("tempo", "time_signature", "grid", "swing", "detail")
+"""What writes the performance anew."""
+
+
 class NotationUpdate(BaseModel):
     """A change, of one kind: `notation_json` replaces the document; `operations` change it a little
     (see GET /notation/operations); tempo, time signature, grid, swing and detail write the same
@@ -63,7 +67,7 @@ class NotationUpdate(BaseModel):
 
     @model_validator(mode="after")
     def _one_kind_of_change(self) -> NotationUpdate:
-        anew = (self.tempo, self.time_signature, self.grid, self.swing, self.detail) != (None,) * 5
+        anew = any(getattr(self, name) is not None for name in ANEW)
         kinds = (self.notation_json is not None) + (self.operations is not None) + anew
         if kinds > 1:
             raise ValueError(
@@ -135,6 +139,12 @@ async def update_notation(
         notation = await scores.get(session, caller.user_id, notation_id)
     scores.check_version(notation, expected)
     change = body.model_dump(exclude_none=True)
+    anew = {name: change[name] for name in ANEW if name in change}
+    if anew:
+        # What was chosen before and is not named now stays.
+        anew = {name: notation.options[name] for name in ANEW if name in notation.options} | anew
+        change |= anew
+    kit_before = notation.notation_json["score"]["kit"]
     try:
         made, what = await scribe.change(scores.as_bytes(notation), change)
         document = ScoreDocument.from_json(made)
@@ -142,14 +152,18 @@ async def update_notation(
         prefix = "body.notation_json" if body.notation_json is not None else "body"
         raise invalid(error, prefix) from error
     async with sessions.begin() as session:
-        if await kits.find(session, caller.user_id, document.score.kit) is None:
+        kit = document.score.kit
+        if kit != kit_before and await kits.find(session, caller.user_id, kit) is None:
             raise Invalid(
-                f"No kit is called {document.score.kit!r}. GET /notation/kits lists them.",
+                f"No kit is called {kit!r}. GET /notation/kits lists them.",
                 code="unknown-kit",
                 field="body",
             )
         notation = await scores.get(session, caller.user_id, notation_id, lock=True)
         await scores.replace(session, caller.user_id, notation, expected, document, what)
+        if anew:
+            notation.options = notation.options | anew
+            await session.flush()
     etag(response, notation)
     return notation
 

@@ -1,7 +1,7 @@
 """A score's versions: read, brought back, undone and done again.
 
 Nothing is ever lost: undoing makes a new version with an earlier one's document. A version knows
-the one it was made from (`before`), the one whose document it brought back (`source`), and what may
+the one it was made from (`before`), the one that an undo brought back (`source`), and what may
 be done again (`redo`, the last undone at the end).
 """
 
@@ -58,7 +58,6 @@ async def restore(
         expected,
         ScoreDocument.from_dict(former.notation_json),
         f"Version {number} restored",
-        source=former.source or number,
     )
 
 

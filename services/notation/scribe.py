@@ -15,12 +15,13 @@ from services.notation.settings import NotationSettings
 
 
 class Scribe:
-    """Writes and draws scores in child processes, one for each, so that a long drawing does
-    not hold up the pipeline."""
+    """Writes, edits and draws scores in child processes, one for each, so that a long drawing or
+    a big file does not hold up the pipeline."""
 
     def __init__(self, settings: NotationSettings) -> None:
         self.settings = settings
         self.writer = Offload()
+        self.editor = Offload()
         self.drawer = Offload()
 
     async def write(self, performance: bytes, options: NotationOptions, title: str) -> bytes:
@@ -51,8 +52,8 @@ class Scribe:
     async def change(self, document: bytes, change: dict[str, Any]) -> tuple[bytes, str]:
         """The changed document, and what was done in words; ScoreError where it cannot be."""
         try:
-            made: tuple[bytes, str] = await self.writer.run(
-                writing.change_score, document, change, timeout_s=self.settings.time_limit_s
+            made: tuple[bytes, str] = await self.editor.run(
+                writing.change_score, document, change, timeout_s=self.settings.edit_limit_s
             )
         except (TookTooLong, ChildDied) as error:
             raise Unavailable("Changing this score took too long.") from error
@@ -61,8 +62,8 @@ class Scribe:
     async def read_in(self, data: bytes, source: writing.Source) -> bytes:
         """A score document made of a file; ScoreError where it cannot be read."""
         try:
-            made: bytes = await self.writer.run(
-                writing.read_file, data, source, timeout_s=self.settings.time_limit_s
+            made: bytes = await self.editor.run(
+                writing.read_file, data, source, timeout_s=self.settings.edit_limit_s
             )
         except (TookTooLong, ChildDied) as error:
             raise Unavailable("Reading this file took too long.") from error
@@ -88,6 +89,7 @@ class Scribe:
     async def close(self) -> None:
         """End the child processes."""
         self.writer.kill()
+        self.editor.kill()
         self.drawer.kill()
 
 

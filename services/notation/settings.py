@@ -16,3 +16,4 @@ class NotationSettings(BackendSettings):
     )
 
     time_limit_s: float = Field(120, gt=0, description="Longest time to write or draw a score.")
+    edit_limit_s: float = Field(30, gt=0, description="Longest time to edit or read in a score.")

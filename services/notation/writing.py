@@ -13,6 +13,8 @@ from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.exports import Export, export
 from services.notation.domain.kit import Kit
 from services.notation.domain.quantise import Options, quantise
+from services.notation.domain.rewrite import rewrite
+from services.notation.domain.score import ScoreError
 
 Progress = Callable[[float], None]
 
@@ -56,7 +58,10 @@ def changed(document: ScoreDocument, change: dict[str, Any]) -> tuple[ScoreDocum
             detail=anew.get("detail", "full"),
             kit=document.score.kit,
         )
-        document = quantise(performance_in(document), options)
+        if options.tempo_bpm is None and options.time_signature is None:
+            document = rewrite(document, options)
+        else:
+            document = quantise(performance_in(document), options)
         what = "Written anew: " + ", ".join(f"{k} {v}" for k, v in anew.items())
     if title is not None:
         document = replace(document, score=replace(document.score, title=title))
@@ -90,19 +95,27 @@ def read_file(data: bytes, source: Source, *, progress: Progress) -> bytes:
     """A file of another program to a score document; ScoreError where it cannot be read."""
     del progress
     kit = Kit.from_dict(source.kit)
-    document = imports.read(data, file_name=source.file_name, kit=kit)
-    if source.title:
-        document = replace(document, score=replace(document.score, title=source.title))
-    return check(document).to_json()
+    try:
+        document = imports.read(data, file_name=source.file_name, kit=kit)
+        if source.title:
+            document = replace(document, score=replace(document.score, title=source.title))
+        return check(document).to_json()
+    except ScoreError:
+        raise
+    except (ValueError, ArithmeticError, LookupError) as error:
+        # A reader that trips over a file is ours to mend; to who sent it, the file is unreadable.
+        message = f"this file could not be read: {error}"
+        raise ScoreError("format", message[:300]) from error
 
 
 def performance_in(document: ScoreDocument) -> Performance:
-    """The performance that a score was written from, to write it anew. Its beats keep their
-    place in the bar, so that only what is chosen otherwise changes."""
+    """The performance that a score was written from, to write it at another tempo or in another
+    meter. Its beats keep their place in the bar."""
     played = document.performance
     return Performance(
         duration_s=played.duration_s,
         hits=tuple(Hit(e.onset_s, e.piece, e.velocity, e.confidence, e.id) for e in played.events),
         beats=tuple(Beat(beat.time_s, beat.beat) for beat in document.timeline.beats),
         model_version=played.model_version,
+        meter=str(document.score.bars[-1].meter) if document.score.bars else None,
     )

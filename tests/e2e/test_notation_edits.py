@@ -296,3 +296,47 @@ async def test_a_score_that_was_kept_in_format_1_is_read_and_edited_as_format_2(
     changed = await put(drummer, read, operations=[{"op": "set-section", "bar": 2, "name": "B"}])
     assert strokes(changed) == strokes(notation)
     assert (await step(drummer, changed, "undo"))["notation_json"]["score"]["sections"] == []
+
+
+async def test_a_restored_version_can_be_undone(drummer: User) -> None:
+    notation = await write(drummer, events=rock(), title="One")
+    third = await put(drummer, await put(drummer, notation, title="Two"), title="Three")
+    answer = await drummer.http.post(
+        f"/notation/{notation['id']}/versions/1/restore",
+        headers={"If-Match": f'"{third["version"]}"'},
+    )
+    restored = answer.json()
+    assert restored["title"] == "One"
+    undone = await step(drummer, restored, "undo")
+    assert undone["title"] == "Three"
+    assert (await step(drummer, undone, "undo"))["title"] == "Two"
+
+
+async def test_what_was_chosen_before_stays_chosen_when_written_anew(drummer: User) -> None:
+    events = rock()
+    events += [{"time_seconds": 0.875 + 2 * bar, "instrument": "snare", "velocity": 22}
+               for bar in range(4)]  # fmt: skip
+    notation = await write(drummer, events=events, detail="teaching", time_signature="4/4")
+    assert len(notation["notation_json"]["performance"]["dropped"]) == 4
+    changed = await put(drummer, notation, grid="straight")
+    assert len(changed["notation_json"]["performance"]["dropped"]) == 4
+    assert changed["options"]["grid"] == "straight"
+    assert changed["options"]["detail"] == "teaching"
+
+
+async def test_a_score_whose_own_kit_is_gone_can_still_be_edited(drummer: User) -> None:
+    table = {"format": "backbeat-kit/1", "name": "Mine", "base": "pas"}
+    await drummer.http.put("/notation/kits/gone", json=table)
+    notation = await write(drummer, events=rock())
+    drawn = await put(drummer, notation, operations=[{"op": "set-kit", "kit": "gone"}])
+    await drummer.http.delete("/notation/kits/gone")
+    renamed = await put(drummer, drawn, title="Still mine")
+    await put(drummer, renamed, grid="triplet")
+
+
+async def test_a_misspelt_wish_is_refused(drummer: User) -> None:
+    answer = await drummer.http.post(
+        "/notation/from-events", json={"events": rock(), "gird": "triplet"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "body.gird"

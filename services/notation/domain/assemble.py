@@ -9,10 +9,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from services.notation.domain.bars import alternatives
+from services.notation.domain.clock import beat_places
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.score import (
     TITLE_LENGTH,
+    Bar,
     Dropped,
     Dynamic,
     Hairpin,
@@ -69,9 +70,8 @@ def anchors_of(
     anchors: list[tuple[Fraction, float]] = []
     at = Fraction(0)
     for frame in frames:
-        unit = frame.meter.beat_unit
-        for beat in range(max(1, int(frame.length / unit))):
-            anchors.append((at + beat * unit, time_s(at + beat * unit)))
+        for _, inside in beat_places(Bar(0, frame.meter, (), frame.length)):
+            anchors.append((at + inside, time_s(at + inside)))
         at += frame.length
     anchors.append((at, time_s(at)))
     return anchors
@@ -128,12 +128,7 @@ def assemble(
         hairpins=list(hairpins),
         dropped=list(dropped),
     )
-    document = sheet.document()
-    first = document.timeline.tempo_map[0] if document.timeline.tempo_map else None
-    if first:
-        timeline = replace(document.timeline, alternatives=alternatives(first))
-        document = replace(document, timeline=timeline)
-    return document
+    return sheet.document()
 
 
 def _shown(marks: Sequence[tuple[Fraction, TempoMark]]) -> TempoMark:

@@ -132,7 +132,7 @@ def _tempo_map(layout: Layout, bars: Sequence[Bar]) -> list[TempoMark]:
     scale = float(pulse.unit / shown)
 
     def mark(index: int, bpm: float) -> TempoMark:
-        beat = 1 + int(bars[index].missing / pulse.unit)
+        beat = 1 + int(bars[index].missing / shown)
         return TempoMark(bars[index].number, round(bpm * scale, 2), beat, shown)
 
     slowing = _slowing(bpms)

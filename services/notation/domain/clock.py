@@ -5,6 +5,7 @@ A place is exact, in whole notes from the beginning of the first bar.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,14 @@ def bar_starts(bars: Iterable[HasLength]) -> list[Fraction]:
 def tempo_place(mark: TempoMark, bar: Bar) -> Fraction:
     """From the bar line; a mark on a beat that a pickup leaves out stands at its beginning."""
     return max(Fraction(0), (mark.beat - 1) * bar.meter.beat_unit - bar.missing)
+
+
+def beat_places(bar: Bar) -> Iterable[tuple[int, Fraction]]:
+    """(number, place from its bar line) of a bar's beats; a pickup has its meter's last ones, and
+    none where it is shorter than a beat."""
+    unit = bar.meter.beat_unit
+    for number in range(math.ceil(bar.missing / unit), math.ceil(bar.meter.length / unit)):
+        yield number + 1, number * unit - bar.missing
 
 
 def sounding_start(bar: Bar, event: VoiceEvent, timeline: Timeline) -> Fraction:

@@ -726,6 +726,13 @@ def _check_numbers(document: ScoreDocument) -> None:
     for index, tempo in enumerate(document.timeline.tempo_map):
         if tempo.bar not in meters:
             raise ScoreError(f"timeline.tempo_map[{index}].bar", f"there is no bar {tempo.bar}")
+    before = (-1, 0)
+    for index, beat in enumerate(document.timeline.beats):
+        if beat.bar not in meters:
+            raise ScoreError(f"timeline.beats[{index}].bar", f"there is no bar {beat.bar}")
+        if (beat.bar, beat.beat) <= before:
+            raise ScoreError(f"timeline.beats[{index}]", "beats are not in order of bars")
+        before = (beat.bar, beat.beat)
     for index, swing in enumerate(document.timeline.swing):
         if swing.bar not in meters:
             raise ScoreError(f"timeline.swing[{index}].bar", f"there is no bar {swing.bar}")

@@ -75,6 +75,8 @@ def apply(document: ScoreDocument, operations: object) -> ScoreDocument:
         raise ScoreError("operations", "expected a list")
     if not 1 <= len(operations) <= MAX_OPERATIONS:
         raise ScoreError("operations", f"expected 1 to {MAX_OPERATIONS} operations")
+    if not document.score.bars:
+        raise ScoreError("score.bars", "there is nothing to edit; send a whole document")
     sheet = Sheet.of(document)
     for index, given in enumerate(operations):
         path = f"operations[{index}]"
@@ -112,11 +114,24 @@ def _notes(sheet: Sheet, fields: Fields, path: str) -> Iterable[tuple[Fraction, 
     return [sheet.notes[note_id] for note_id in dict.fromkeys(ids)]
 
 
-def _put(sheet: Sheet, place: Fraction, note: Note, path: str) -> None:
-    for other_place, other in sheet.notes.values():
-        if other_place == place and other.piece is note.piece and other.id != note.id:
-            raise ScoreError(path, f"{note.piece.value} is struck there already, by {other.id}")
-    sheet.notes[note.id] = (place, note)
+class _Taken:
+    """Which pieces are struck where, so that one operation can put thousands of notes down."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+        self.by = {(at, note.piece): note.id for at, note in sheet.notes.values()}
+
+    def lift(self, note_id: str) -> None:
+        """Take a note off the page, to put it down elsewhere."""
+        place, note = self.sheet.notes.pop(note_id)
+        del self.by[place, note.piece]
+
+    def put(self, place: Fraction, note: Note, path: str) -> None:
+        """Put a note down; ScoreError where its piece is struck already."""
+        other = self.by.setdefault((place, note.piece), note.id)
+        if other != note.id:
+            raise ScoreError(path, f"{note.piece.value} is struck there already, by {other}")
+        self.sheet.notes[note.id] = (place, note)
 
 
 def _bar(fields: Fields, path: str) -> int:
@@ -175,7 +190,7 @@ def _add(sheet: Sheet, fields: Fields, path: str) -> None:
     )
     if "articulations" in fields:
         note = _articulated(note, _marks(fields["articulations"], f"{path}.articulations"))
-    _put(sheet, place, note, path)
+    _Taken(sheet).put(place, note, path)
 
 
 def _move(sheet: Sheet, fields: Fields, path: str) -> None:
@@ -193,30 +208,35 @@ def _move(sheet: Sheet, fields: Fields, path: str) -> None:
             raise ScoreError(f"{path}.ids", "only one note at a time goes to a place")
         targets = [(_place(sheet, fields, path), moved[0][1])]
     end = sheet.starts()[-1]
+    taken = _Taken(sheet)
     for _, note in moved:
-        del sheet.notes[note.id]
+        taken.lift(note.id)
     for place, note in targets:
         if not 0 <= place < end:
             raise ScoreError(f"{path}.by", f"{note.id} would leave the score")
-        _put(sheet, place, note, path)
+        taken.put(place, note, path)
 
 
 def _delete(sheet: Sheet, fields: Fields, path: str) -> None:
     """Delete notes. What was played stays in the performance, marked as deleted by hand."""
-    played = {event.id for event in sheet.base.performance.events}
     for _, note in _notes(sheet, fields, path):
         del sheet.notes[note.id]
-        for stroke in (*(grace.id for grace in note.graces), note.id):
-            if stroke in played:
-                sheet.dropped.append(Dropped(stroke, _BY_HAND))
+        _drop(sheet, (*(grace.id for grace in note.graces), note.id))
+
+
+def _drop(sheet: Sheet, strokes_: Iterable[str]) -> None:
+    """Strokes that somebody took off the page; those that were played are told."""
+    sheet.dropped += [Dropped(stroke, _BY_HAND) for stroke in strokes_ if stroke in sheet.played]
 
 
 def _set_piece(sheet: Sheet, fields: Fields, path: str) -> None:
     """Say what was struck: `piece` for all `ids`."""
     piece = read_choice(fields["piece"], f"{path}.piece", DrumPiece)
+    taken = _Taken(sheet)
     for place, note in _notes(sheet, fields, path):
+        taken.lift(note.id)
         ring = note.ring if piece in (DrumPiece.HAT_OPEN, DrumPiece.HAT_HALF_OPEN) else None
-        _put(sheet, place, replace(note, piece=piece, ring=ring), path)
+        taken.put(place, replace(note, piece=piece, ring=ring), path)
 
 
 def _articulate(sheet: Sheet, fields: Fields, path: str) -> None:
@@ -234,7 +254,10 @@ def _articulate(sheet: Sheet, fields: Fields, path: str) -> None:
                 # A note has one loudness, and one ornament.
                 marks = [old for old in marks if not _excludes(mark, old)] + [mark]
         try:
-            sheet.notes[note.id] = (place, _articulated(note, marks))
+            changed = _articulated(note, marks)
+            sheet.notes[note.id] = (place, changed)
+            kept = {grace.id for grace in changed.graces}
+            _drop(sheet, (grace.id for grace in note.graces if grace.id not in kept))
         except ScoreError as error:
             raise ScoreError(f"{path}.{error.field}", error.message) from error
 
@@ -353,7 +376,7 @@ def _shift_downbeat(sheet: Sheet, fields: Fields, path: str) -> None:
     frames = sheet.frames[1:] if has_pickup else sheet.frames
     lead = (pickup + beats * meter.beat_unit) % meter.length
     end = sheet.starts()[-1]
-    sheet.frames = list(frames)
+    sheet.frames = list(frames) or [Frame(meter, meter.length)]
     if lead == 0:
         pass
     elif 2 * lead <= meter.length:
@@ -421,13 +444,48 @@ def _scale_time(sheet: Sheet, fields: Fields, path: str) -> None:
 
 
 def _insert_bars(sheet: Sheet, fields: Fields, path: str) -> None:
-    """Insert `count` empty bars before `bar`. The time of what follows does not change, so that
-    the page goes on with the video only for bars inserted at the end."""
-    index = sheet.index_of(_bar(fields, path), f"{path}.bar")
+    """Insert `count` empty bars before `bar`; one more than the last puts them at the end. What
+    follows keeps its seconds, so that bars put between others take no time of the recording."""
+    number = _bar(fields, path)
     count = read_integer(fields.get("count", 1), f"{path}.count", 1, 1000)
+    if number == sheet.number_of(len(sheet.frames)):
+        meter = sheet.frames[-1].meter
+        sheet.frames += [Frame(meter, meter.length)] * count
+        return
+    index = sheet.index_of(number, f"{path}.bar")
+    if sheet.frames[index].length < sheet.frames[index].meter.length:
+        raise ScoreError(f"{path}.bar", "nothing goes before a pickup")
     meter = sheet.frames[index].meter
     _make_room(sheet, sheet.starts()[index], meter.length * count)
     sheet.frames[index:index] = [Frame(meter, meter.length)] * count
+
+
+def _delete_bars(sheet: Sheet, fields: Fields, path: str) -> None:
+    """Delete `count` bars from `bar` on, with their notes. What follows keeps its seconds."""
+    first = sheet.index_of(_bar(fields, path), f"{path}.bar")
+    count = read_integer(fields.get("count", 1), f"{path}.count", 1, MAX_BARS)
+    if first + count > len(sheet.frames):
+        raise ScoreError(f"{path}.count", "there are fewer bars than that")
+    if count == len(sheet.frames):
+        raise ScoreError(f"{path}.count", "one bar must stay; delete the score instead")
+    starts = sheet.starts()
+    begin, end = starts[first], starts[first + count]
+
+    def stays(at: Fraction) -> bool:
+        return not begin <= at < end
+
+    for note_id, (at, note) in list(sheet.notes.items()):
+        if not stays(at):
+            del sheet.notes[note_id]
+            _drop(sheet, (*(grace.id for grace in note.graces), note.id))
+    sheet.anchors = [item for item in sheet.anchors if stays(item[0])]
+    sheet.tempos = [item for item in sheet.tempos if stays(item[0]) or item[0] == 0]
+    sheet.swings = [item for item in sheet.swings if stays(item[0]) or item[0] == 0]
+    sheet.sections = [item for item in sheet.sections if stays(item[0])]
+    sheet.dynamics = [item for item in sheet.dynamics if stays(item[0])]
+    sheet.hairpins = [item for item in sheet.hairpins if stays(item[0]) and stays(item[1])]
+    del sheet.frames[first : first + count]
+    _make_room(sheet, end, begin - end)
 
 
 def _make_room(sheet: Sheet, place: Fraction, by: Fraction) -> None:
@@ -458,30 +516,21 @@ def _requantise(sheet: Sheet, fields: Fields, path: str) -> None:
         raise ScoreError(path, "nothing is known of when this was played; move the notes instead")
     starts = sheet.starts()
     begin, end = starts[first], starts[last + 1]
-    pulse = _pulse_of(sheet, first, last)
-    # What belongs to the range: its notes; and what was dropped for want of room nearby.
+    # A pickup's beats are counted from the bar line that it leaves out.
+    origin = begin - (sheet.frames[first].meter.length - sheet.frames[first].length)
+    pulse = _pulse_of(sheet, origin, first, last)
     inside = {i: note for i, (at, note) in sheet.notes.items() if begin <= at < end}
-    played = {event.id: event for event in sheet.base.performance.events}
-    hits = [
-        Hit(played[i].onset_s, note.piece, played[i].velocity, played[i].confidence, i)
-        for i, note in inside.items()
-        if i in played
-    ]
-    lost = [lost for lost in sheet.dropped if lost.reason != _BY_HAND and lost.id in played]
-    window_s = (pulse.time_s(0), pulse.time_s(len(pulse.times_s) - 1))
-    back = {
-        lost.id
-        for lost in lost
-        if window_s[0] - 0.02 <= played[lost.id].onset_s < window_s[1] - 0.02
-    }
-    hits += [
-        Hit(e.onset_s, e.piece, e.velocity, e.confidence, e.id) for e in (played[i] for i in back)
-    ]
+    hits, mains, back = _played_inside(sheet, inside, pulse)
     if not hits:
         return
-    hits.sort(key=lambda hit: hit.onset_s)
-    placed = grids.place(hits, {}, pulse, choice, swing=False)
-    groups, dropped = strokes.group(hits, {}, placed.places)
+    swing = sheet.swing_at(begin)
+    swung = None
+    if swing and choice == "auto" and pulse.unit == Fraction(1, 4):
+        halves = int(pulse.unit / (2 * swing.unit))
+        swung = grids.Swung(halves, swing.ratio / (1 + swing.ratio))
+    placed = grids.place(hits, mains, pulse, choice, swing=False, known=swung)
+    groups, dropped = strokes.group(hits, mains, placed.places)
+    marks = strokes.loudness_marks(hits_of(sheet))
     for hit in hits:
         sheet.notes.pop(hit.id, None)
     sheet.dropped = [lost for lost in sheet.dropped if lost.id not in back]
@@ -489,34 +538,74 @@ def _requantise(sheet: Sheet, fields: Fields, path: str) -> None:
     taken = {(at, note.piece) for at, note in sheet.notes.values()}
     for (place, piece), struck in sorted(groups.items(), key=lambda item: item[0]):
         *before, main = struck
-        at = begin + place * pulse.unit
-        lower, upper = Fraction(0), starts[-1]
-        if not lower <= at < upper or (at, piece) in taken:
+        at = origin + place * pulse.unit
+        if not 0 <= at < starts[-1] or (at, piece) in taken:
             dropped += [Dropped(h.id, "its place is taken, or outside the score") for h in struck]
             continue
-        note = inside.get(main.id) or Note(main.id, main.piece, main.velocity)
-        if before and not note.graces:
-            mark = Articulation.FLAM if len(before) == 1 else Articulation.DRAG
-            note = replace(
-                note,
-                articulations=(*note.articulations, mark),
-                graces=tuple(Grace(grace.id, grace.velocity) for grace in before),
-            )
-        elif before:
-            dropped += [Dropped(h.id, f"on the place of {main.id}") for h in before]
+        note = inside.get(main.id) or strokes.note_of([main], marks)
+        own = [grace for grace in note.graces if grace.id not in sheet.played]
+        graces = tuple([Grace(grace.id, grace.velocity) for grace in before] or own)
+        ornament = (Articulation.FLAM, Articulation.DRAG)
+        kept = [mark for mark in note.articulations if mark not in ornament]
+        note = replace(
+            note,
+            articulations=(*kept, *ornament[len(graces) - 1 : len(graces)]),
+            graces=graces,
+        )
         sheet.notes[note.id] = (at, note)
     sheet.dropped += dropped
 
 
-def _pulse_of(sheet: Sheet, first: int, last: int) -> Pulse:
-    """The range's beats, from its first bar line to the one after it."""
+def hits_of(sheet: Sheet) -> list[Hit]:
+    """All that was played, in order of time."""
+    return [
+        Hit(e.onset_s, e.piece, e.velocity, e.confidence, e.id)
+        for e in sheet.base.performance.events
+    ]
+
+
+def _played_inside(
+    sheet: Sheet, inside: Mapping[str, Note], pulse: Pulse
+) -> tuple[list[Hit], dict[int, int], set[str]]:
+    """What was played in a range, in order of time: its notes, as they are called now, with their
+    graces; and what had no room in it. Then graces by index, and the ids that had no room."""
+    played = sheet.played
+    main_of = {grace.id: note for note in inside.values() for grace in note.graces}
+    window_s = (pulse.time_s(0), pulse.time_s(len(pulse.times_s) - 2))
+    back = {
+        lost.id
+        for lost in sheet.dropped
+        if lost.reason != _BY_HAND
+        and strokes.LEFT_OUT not in lost.reason
+        and lost.id in played
+        and window_s[0] - 0.02 <= played[lost.id].onset_s < window_s[1] - 0.02
+    }
+    hits = []
+    for event_id in (*inside, *main_of, *back):
+        if event_id in played:
+            event = played[event_id]
+            known = inside.get(event_id) or main_of.get(event_id)
+            piece = known.piece if known else event.piece
+            hits.append(Hit(event.onset_s, piece, event.velocity, event.confidence, event_id))
+    hits.sort(key=lambda hit: hit.onset_s)
+    places = {hit.id: index for index, hit in enumerate(hits)}
+    mains = {
+        places[grace]: places[note.id]
+        for grace, note in main_of.items()
+        if grace in places and note.id in places
+    }
+    return hits, mains, back
+
+
+def _pulse_of(sheet: Sheet, origin: Fraction, first: int, last: int) -> Pulse:
+    """The range's beats, from its first bar line to the one after it, and one more."""
     starts = sheet.starts()
     unit = sheet.frames[first].meter.beat_unit
-    begin, end = starts[first], starts[last + 1]
+    count = int((starts[last + 1] - origin) / unit) + 2
     line = Line([at for at, _ in sheet.anchors], [time_s for _, time_s in sheet.anchors])
-    times = [line.time_s(begin + index * unit) for index in range(int((end - begin) / unit) + 1)]
-    lines = [starts[i] for i in range(first, last + 2)]
-    downbeats = [int((line - begin) / unit) for line in lines if (line - begin) % unit == 0]
+    times = [line.time_s(origin + index * unit) for index in range(count)]
+    lines = [origin, *starts[first + 1 : last + 2]]
+    downbeats = [int((at - origin) / unit) for at in lines if (at - origin) % unit == 0]
     return Pulse(times, downbeats, unit, sheet.frames[first].meter)
 
 
@@ -595,6 +684,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "shift-downbeat": Operation(_shift_downbeat, ("beats",)),
     "scale-time": Operation(_scale_time, ("factor",)),
     "insert-bars": Operation(_insert_bars, ("bar",), ("count",)),
+    "delete-bars": Operation(_delete_bars, ("bar",), ("count",)),
     "requantise": Operation(_requantise, ("bar",), _RANGE),
     "set-title": Operation(_set_title, ("title",)),
     "set-kit": Operation(_set_kit, ("kit",)),

@@ -192,9 +192,10 @@ def place(
     choice: Choice,
     *,
     swing: bool = True,
+    known: Swung | None = None,
 ) -> Placed:
     """A place for every hit; a grace (`mains`: its index -> its note's) stands where its note does
-    and has no say."""
+    and has no say. `swing` is looked for; or it is `known`."""
     dotted = pulse.unit.numerator == 3
     if choice.isdecimal():
         grids = [_even(int(choice), "asked for", 0.0, dotted)]
@@ -204,8 +205,9 @@ def place(
             for grid in (_DOTTED if dotted else _SIMPLE)
             # Nothing finer than 32nds, whatever the beat is.
             if max((pulse.unit * Fraction(at, TICKS)).denominator for at in grid.written) <= 48
-            and _chosen(grid, choice)
+            and _chosen(grid, choice, dotted)
         ]
+    grids = _with_swing(grids, known) if known else grids or [_even(1, "straight", 0.0)]
     reader = _Reader(hits, mains, pulse, grids)
     reader.read()
     found: Swung | None = None
@@ -216,10 +218,9 @@ def place(
     return Placed(reader.places(), found, reader.lag_s)
 
 
-def _chosen(grid: Grid, choice: Choice) -> bool:
-    if choice == "auto":
-        return True
-    return grid.family == choice or (choice == "triplet" and grid.family == "duplet")
+def _chosen(grid: Grid, choice: Choice, dotted: bool) -> bool:
+    # A dotted beat's plain division is by three: there, both words mean the same.
+    return choice == "auto" or grid.family == ("straight" if dotted else choice)
 
 
 class _Reader:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -13,7 +16,9 @@ from services.notation.domain.read_midi import read_midi
 from services.notation.domain.read_musicxml import parse_xml, read_musicxml
 from services.notation.domain.score import TITLE_LENGTH, ScoreError
 
-MAX_UNPACKED_BYTES: Final = 50_000_000
+MAX_FILE_BYTES: Final = 50_000_000
+MAX_XML_BYTES: Final = 10_000_000
+"""Unpacked, too: a few kilobytes of an archive may hold as many elements as this has bytes."""
 MAX_MIDI_BYTES: Final = 4_000_000
 """Twice what the most notes take that a score may have; a megabyte takes seconds to read."""
 
@@ -23,18 +28,21 @@ def read(data: bytes, *, file_name: str, kit: Kit) -> ScoreDocument:
 
     `kit` says which MIDI notes mean what.
     """
-    if len(data) > MAX_UNPACKED_BYTES:
-        raise ScoreError("format", f"is larger than {MAX_UNPACKED_BYTES // 1_000_000} MB")
+    _at_most(data, MAX_FILE_BYTES)
     title = PurePosixPath(file_name.replace("\\", "/")).stem[:TITLE_LENGTH]
     title = "".join(char if char.isprintable() else " " for char in title)
     start = data[:512].lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\x00")
     if data.startswith(b"MThd") or (data.startswith(b"RIFF") and data[8:12] == b"RMID"):
-        if len(data) > MAX_MIDI_BYTES:
-            raise ScoreError("format", f"is larger than {MAX_MIDI_BYTES // 1_000_000} MB")
-        return read_midi(data[data.index(b"MThd") :], title=title, kit=kit)
+        _at_most(data, MAX_MIDI_BYTES)
+        begin = data.find(b"MThd")
+        if begin < 0:
+            raise ScoreError("format", "this RIFF file holds no MIDI")
+        return read_midi(data[begin:], title=title, kit=kit)
     if data.startswith(b"PK"):
+        _at_most(data, MAX_XML_BYTES)
         return read_musicxml(_unpacked(data), title=title, kit=kit)
     if start.startswith(b"<"):
+        _at_most(data, MAX_XML_BYTES)
         return read_musicxml(data, title=title, kit=kit)
     if start.startswith(b"{"):
         return ScoreDocument.from_json(data)
@@ -42,6 +50,11 @@ def read(data: bytes, *, file_name: str, kit: Kit) -> ScoreDocument:
         "format",
         "neither MusicXML, nor MIDI, nor a score of Backbeat's; export one of those",
     )
+
+
+def _at_most(data: bytes, most: int) -> None:
+    if len(data) > most:
+        raise ScoreError("format", f"is larger than {most // 1_000_000} MB")
 
 
 def _unpacked(data: bytes) -> bytes:
@@ -59,14 +72,19 @@ def _unpacked(data: bytes) -> bytes:
             if name is None or name not in names:
                 raise ScoreError("format", "this archive holds no MusicXML")
             return _entry(archive, name)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise ScoreError("format", f"this archive cannot be read: {error}") from error
+    except ScoreError:
+        raise
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError,
+        RuntimeError, ValueError, LookupError,
+    ) as error:  # fmt: skip
+        raise ScoreError("format", f"this archive cannot be read: {error}"[:300]) from error
 
 
 def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
     """At most so much: an archive may say anything of its sizes."""
     with archive.open(name) as file:
-        data = file.read(MAX_UNPACKED_BYTES + 1)
-    if len(data) > MAX_UNPACKED_BYTES:
-        raise ScoreError("format", f"unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB")
+        data = file.read(MAX_XML_BYTES + 1)
+    if len(data) > MAX_XML_BYTES:
+        raise ScoreError("format", f"unpacks to more than {MAX_XML_BYTES // 1_000_000} MB")
     return data

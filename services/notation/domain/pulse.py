@@ -96,11 +96,18 @@ def find_pulse(
             heard_bpm *= close[0]
     if meter is None:
         meter = _guess_meter(counted, heard_bpm)
-        if performance.meter is not None and tempo_bpm is None:
+        if performance.meter is not None:
             heard = Meter.parse(performance.meter)
-            # Dotted quarters are told from quarters by the ear alone.
-            meter = heard if heard.is_compound and heard.numerator == 3 * counted else meter
+            # Dotted quarters are told from quarters by the ear alone, whatever their tempo.
+            dotted = heard.is_compound and heard.numerator == 3 * counted
+            other = heard.denominator != 4 and heard.numerator == counted
+            meter = heard if dotted or other else meter
         return Pulse(times_s, downbeats or [0], _unit(meter, counted, heard_bpm), meter)
+    odd = meter.denominator == 8 and not meter.is_compound and counted != meter.numerator
+    if odd and heard_bpm < 180:
+        # A bar of 7/8 is no whole number of the quarters that were heard.
+        times_s, downbeats = _regroup(times_s, downbeats, counted, double=True)
+        heard_bpm *= 2
     unit = _unit(meter, counted, heard_bpm)
     every = int(meter.length / unit)
     if counted != every or not downbeats:

@@ -160,7 +160,7 @@ def _check_options(options: Options) -> Meter | None:
     if options.detail not in ("full", "teaching"):
         raise ScoreError("detail", "must be full or teaching")
     read_text(options.title, "title", TITLE_LENGTH)
-    kit.kit_called(options.kit)
+    read_id(options.kit, "kit")
     return None if options.time_signature is None else Meter.parse(options.time_signature)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -59,11 +60,18 @@ _OPEN_SIGNS: Final = frozenset({"open-string", "open", "harmonic"})
 _HALF_OPEN_WORDS: Final = frozenset("øØ∅⌀")
 _HATS: Final = frozenset({DrumPiece.HAT_CLOSED, DrumPiece.HAT_OPEN, DrumPiece.HAT_HALF_OPEN})
 _QUARTER: Final = Fraction(1, 4)
+_MAX_MARKUP: Final = 1_500_000
+"""Tags, attributes and entities: each takes a hundred bytes and more as a node, however short."""
+_MAX_DIGITS: Final = 12
+_MAX_GRACES: Final = 64
+_MAX_DENOMINATOR_BITS: Final = 256
 
 
 def parse_xml(data: bytes) -> etree._Element:
-    """The root of a document; ScoreError("format") for what is no XML. Nothing is fetched, and no
-    entity is expanded."""
+    """The root of a document; ScoreError("format") for what is no XML, or has more tags than any
+    score. Nothing is fetched, and no entity is expanded."""
+    if data.count(b"<") + data.count(b"=") + data.count(b"&") > _MAX_MARKUP:
+        raise ScoreError("format", f"this XML has more than {_MAX_MARKUP} tags and attributes")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
@@ -85,7 +93,8 @@ class _Strokes:
     swings: list[Swing] = field(default_factory=list)
     section: str = ""
     dynamics: list[tuple[Fraction, DynamicMark]] = field(default_factory=list)
-    wedges: list[tuple[Fraction, str]] = field(default_factory=list)
+    wedges: list[tuple[Fraction, str, str]] = field(default_factory=list)
+    """Place, type and number."""
     forward: bool = False
     times: int = 0
     """How often the part that ends here is played; 0 where none ends."""
@@ -94,6 +103,11 @@ class _Strokes:
     """Where the sign for a half-open hat stands above the staff."""
     copies: int = 0
     """How many bars back the bar lies that this one repeats by a sign."""
+
+    @property
+    def size(self) -> int:
+        """How much there is to write, each time that the bar is played."""
+        return len(self.notes) + len(self.tempos) + len(self.dynamics) + len(self.wedges)
 
 
 def read_musicxml(data: bytes, *, title: str, kit: Kit) -> ScoreDocument:
@@ -114,7 +128,10 @@ def read_musicxml(data: bytes, *, title: str, kit: Kit) -> ScoreDocument:
 def _bare_names(root: etree._Element) -> None:
     for element in root.iter():
         if isinstance(element.tag, str) and element.tag.startswith("{"):
-            element.tag = etree.QName(element).localname
+            try:
+                element.tag = etree.QName(element).localname
+            except ValueError as error:
+                raise ScoreError("format", f"this XML is broken: {error}"[:300]) from error
 
 
 def _title(root: etree._Element) -> str:
@@ -135,6 +152,16 @@ def _number(text: str) -> Fraction | None:
     """Of plain digits only: to `Fraction`, 1e999999999 is a number, too, and takes for ever."""
     plain = text.strip()
     return Fraction(plain) if _NUMBER.fullmatch(plain) else None
+
+
+def _whole(text: str, path: str, what: str) -> int | None:
+    """A count, None for what is no number; ScoreError for more digits than any has."""
+    plain = text.strip()
+    if not re.fullmatch(r"[+-]?\d+", plain, re.ASCII):
+        return None
+    if len(plain) > _MAX_DIGITS:
+        raise ScoreError(path, f"{what} has {len(plain)} digits: {plain[:20]}...")
+    return int(plain)
 
 
 def _drum_part(root: etree._Element) -> etree._Element:
@@ -166,6 +193,7 @@ class _Reader:
         self.meter = Meter(4, 4)
         self.ids: set[str] = set()
         self.count = 0
+        self.named = 0
         self.sounds: dict[str, int] = {}
         self.simile = 0
         self.half_open: set[str] = set()
@@ -185,6 +213,9 @@ class _Reader:
                 self.half_open.add(named.get("id", ""))
 
     def read(self) -> list[_Strokes]:
+        # Those that no piece stands for take their time, too.
+        if sum(1 for _ in self.part.iter("note")) > MAX_EVENTS:
+            raise ScoreError("notes", f"more than {MAX_EVENTS} notes")
         measures = []
         for element in self.part.findall("measure"):
             measures.append(self._measure(element))
@@ -203,6 +234,7 @@ class _Reader:
             if child.tag == "note":
                 if child.find("grace") is not None:
                     graces += self._grace(child)
+                    del graces[:-_MAX_GRACES]
                     continue
                 own, graces = self._own_graces(child, graces)
                 length = self._duration(child, path)
@@ -219,6 +251,8 @@ class _Reader:
                 self._other(child, bar, at, path)
             if at < 0:
                 raise ScoreError(path, "goes back before its bar line")
+            if at.denominator.bit_length() > _MAX_DENOMINATOR_BITS:
+                raise ScoreError(path, "its divisions have no common beat")
             furthest = max(furthest, at)
         bar.notes = [
             (place, replace(note, piece=DrumPiece.HAT_HALF_OPEN))
@@ -240,11 +274,11 @@ class _Reader:
             self._attributes(child, path)
         elif child.tag == "direction":
             offset = self._length(child.findtext("offset"), path, signed=True)
-            self._direction(child, bar, max(Fraction(0), at + offset))
+            self._direction(child, bar, max(Fraction(0), at + offset), path)
         elif child.tag == "sound":
-            self._sound(child, bar, at)
+            self._sound(child, bar, at, path)
         elif child.tag == "barline":
-            self._barline(child, bar)
+            self._barline(child, bar, path)
 
     def _length(self, text: str | None, path: str, *, signed: bool = False) -> Fraction:
         ticks = _number(text or "0")
@@ -272,23 +306,23 @@ class _Reader:
         sign = element.find("measure-style/measure-repeat")
         if sign is not None:
             stop = sign.get("type") == "stop"
-            text = (sign.text or "1").strip()
-            self.simile = 0 if stop else int(text) if text.isdecimal() and 0 < int(text) < 9 else 1
+            bars = None if stop else _whole(sign.text or "1", path, "measure-repeat")
+            self.simile = 0 if stop else bars if bars is not None and 0 < bars < 9 else 1
 
-    def _barline(self, element: etree._Element, bar: _Strokes) -> None:
+    def _barline(self, element: etree._Element, bar: _Strokes, path: str) -> None:
         repeat = element.find("repeat")
         if repeat is not None:
             if repeat.get("direction") == "forward":
                 bar.forward = True
             else:
-                times = repeat.get("times", "2")
-                bar.times = min(16, int(times)) if times.isdecimal() else 2
+                times = _whole(repeat.get("times", "2"), path, "repeat times")
+                bar.times = 2 if times is None or times < 0 else min(16, times)
         ending = element.find("ending")
         if ending is not None and ending.get("type") == "start":
             numbers = re.findall(r"\d{1,2}", ending.get("number", ""))
             bar.ending = tuple(int(number) for number in numbers)
 
-    def _direction(self, element: etree._Element, bar: _Strokes, at: Fraction) -> None:
+    def _direction(self, element: etree._Element, bar: _Strokes, at: Fraction, path: str) -> None:
         words = " ".join(
             (each.text or "").strip() for each in element.iterfind("direction-type/words")
         )
@@ -302,14 +336,14 @@ class _Reader:
             if mark.tag in {each.value for each in DynamicMark}:
                 bar.dynamics.append((at, DynamicMark(mark.tag)))
         for wedge in element.iterfind("direction-type/wedge"):
-            bar.wedges.append((at, wedge.get("type", "")))
+            bar.wedges.append((at, wedge.get("type", ""), wedge.get("number", "1").strip()))
         metronome = element.find("direction-type/metronome")
         mark_given: TempoMark | None = None
         if metronome is not None:
             mark_given = _metronome(metronome)
         sound = element.find("sound")
         if sound is not None:
-            self._sound(sound, bar, at, mark_given, words)
+            self._sound(sound, bar, at, path, mark_given, words)
         elif mark_given is not None:
             bar.tempos.append((at, replace(mark_given, text=_tempo_words(words))))
 
@@ -318,12 +352,13 @@ class _Reader:
         element: etree._Element,
         bar: _Strokes,
         at: Fraction,
+        path: str,
         mark: TempoMark | None = None,
         words: str = "",
     ) -> None:
         swing = element.find("swing")
         if swing is not None:
-            bar.swings.append(_swing(swing))
+            bar.swings.append(_swing(swing, path))
         try:
             tempo = float(element.get("tempo", "0"))
         except ValueError:
@@ -431,10 +466,10 @@ class _Reader:
         if _ID.fullmatch(given) and given not in self.ids:
             self.ids.add(given)
             return given
-        number = len(self.ids) + 1
-        while f"n-{number:06d}" in self.ids:
-            number += 1
-        name = f"n-{number:06d}"
+        self.named = max(self.named, len(self.ids)) + 1
+        while f"n-{self.named:06d}" in self.ids:
+            self.named += 1
+        name = f"n-{self.named:06d}"
         self.ids.add(name)
         return name
 
@@ -466,7 +501,8 @@ def _velocity(
         share = float(element.get("dynamics", ""))
     except ValueError:
         return next((_LOUDER[mark] for mark in _LOUDER if mark in marks), usual)
-    return max(1, min(127, round(share * _FORTE / 100))) if math.isfinite(share) else usual
+    # Clamped before it is rounded: the product of a finite number may be infinite.
+    return round(max(1.0, min(127.0, share * _FORTE / 100))) if math.isfinite(share) else usual
 
 
 def _sticking(element: etree._Element) -> Hand | None:
@@ -493,15 +529,13 @@ def _metronome(element: etree._Element) -> TempoMark | None:
     return TempoMark(0, bpm, 1, unit) if 4 <= bpm <= 1000 else None
 
 
-def _swing(element: etree._Element) -> Swing:
+def _swing(element: etree._Element, path: str) -> Swing:
     unit = Fraction(1, 16) if (element.findtext("swing-type") or "") == "16th" else Fraction(1, 8)
     first, second = element.findtext("first"), element.findtext("second")
     if element.find("straight") is not None or not first or not second:
         return Swing(0, unit, 1.0)
-    try:
-        ratio = int(first) / int(second)
-    except (ValueError, ZeroDivisionError):
-        ratio = 2.0
+    long, short = _whole(first, path, "swing first"), _whole(second, path, "swing second")
+    ratio = 2.0 if long is None or not short else long / short
     return Swing(0, unit, round(min(4.0, max(1.0, ratio)), 3))
 
 
@@ -518,6 +552,7 @@ def _unfolded(bars: Sequence[_Strokes]) -> list[_Strokes]:
         else:
             filled.append(bar)
     played: list[_Strokes] = []
+    size = 0
     start = 0
     turn = 1
     index = 0
@@ -534,6 +569,9 @@ def _unfolded(bars: Sequence[_Strokes]) -> list[_Strokes]:
         played.append(bar)
         if len(played) > MAX_BARS:
             raise ScoreError("score.bars", f"more than {MAX_BARS}, repeats written out")
+        size += bar.size
+        if size > MAX_EVENTS:
+            raise ScoreError("notes", f"more than {MAX_EVENTS} notes, repeats written out")
         if bar.times and turn < bar.times:
             turn += 1
             index = start
@@ -558,7 +596,7 @@ def _document(bars: Sequence[_Strokes], title: str, kit: Kit) -> ScoreDocument:
     swings: dict[Fraction, Swing] = {}
     sections: list[tuple[Fraction, str]] = []
     dynamics: dict[Fraction, Dynamic] = {}
-    wedges: list[tuple[Fraction, str]] = []
+    wedges: list[tuple[Fraction, str, str]] = []
     struck: set[tuple[Fraction, DrumPiece]] = set()
     start = Fraction(0)
     for bar, frame in zip(bars, frames, strict=True):
@@ -579,7 +617,8 @@ def _document(bars: Sequence[_Strokes], title: str, kit: Kit) -> ScoreDocument:
         for at, loud in bar.dynamics:
             if at < frame.length:
                 dynamics[start + at] = Dynamic(0, Fraction(0), loud)
-        wedges += [(start + min(at, frame.length), kind) for at, kind in bar.wedges]
+        for at, kind, number in bar.wedges:
+            wedges.append((start + min(at, frame.length), kind, number))
         start += frame.length
     if Fraction(0) not in tempos:
         first = next((tempos[at] for at in sorted(tempos)), None)
@@ -606,15 +645,16 @@ def _document(bars: Sequence[_Strokes], title: str, kit: Kit) -> ScoreDocument:
 
 
 def _hairpins(
-    wedges: Iterable[tuple[Fraction, str]],
+    wedges: Iterable[tuple[Fraction, str, str]],
 ) -> Iterable[tuple[Fraction, Fraction, Hairpin]]:
-    opened: tuple[Fraction, HairpinKind] | None = None
-    for place, kind in wedges:
+    """Those that overlap are told apart by their number."""
+    opened: dict[str, tuple[Fraction, HairpinKind]] = {}
+    for place, kind, number in wedges:
         if kind in {each.value for each in HairpinKind}:
-            opened = (place, HairpinKind(kind))
-        elif kind == "stop" and opened and opened[0] < place:
-            yield opened[0], place, Hairpin(0, Fraction(0), 0, Fraction(0), opened[1])
-            opened = None
+            opened[number] = (place, HairpinKind(kind))
+        elif kind == "stop" and number in opened and opened[number][0] < place:
+            begin, shape = opened.pop(number)
+            yield begin, place, Hairpin(0, Fraction(0), 0, Fraction(0), shape)
 
 
 def _own_meter(frame: Frame) -> Frame:
@@ -644,8 +684,10 @@ def _played(
 ) -> Iterable[PlayedEvent]:
     """The performance that the page asks for."""
     pickup = frames[0].meter.length - frames[0].length
+    swung = [at for at, _ in swings]
     for place, note in notes.values():
-        swing = next((mark for at, mark in reversed(swings) if at <= place), None)
+        index = bisect_right(swung, place)
+        swing = swings[index - 1][1] if index else None
         sounds = swing.sounding(place + pickup) - pickup if swing else place
         time_s = round(max(0.0, clock.time_s(sounds)), 6)
         yield PlayedEvent(note.id, note.piece, time_s, note.velocity, 1.0, Source.SCORE)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TypeVar
 
 from services.notation.domain import engrave, form
-from services.notation.domain.clock import Clock, Line, bar_starts, tempo_place
+from services.notation.domain.bars import alternatives
+from services.notation.domain.clock import Clock, Line, bar_starts, beat_places, tempo_place
 from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.score import (
     MAX_BARS,
@@ -25,6 +27,7 @@ from services.notation.domain.score import (
     Meter,
     MeterMark,
     Note,
+    PlayedEvent,
     Score,
     ScoreError,
     Section,
@@ -46,7 +49,7 @@ class Frame:
     length: Fraction
 
 
-@dataclass(slots=True)
+@dataclass
 class Sheet:
     """All of a score by place. `notes` maps ids to place and note."""
 
@@ -89,6 +92,16 @@ class Sheet:
             ],
             dropped=list(document.performance.dropped),
         )
+
+    @cached_property
+    def played(self) -> Mapping[str, PlayedEvent]:
+        """Every played event by its id."""
+        return {event.id: event for event in self.base.performance.events}
+
+    def swing_at(self, place: Fraction) -> Swing | None:
+        """What holds there; None where it is straight."""
+        last = next((mark for at, mark in reversed(self.swings) if at <= place), None)
+        return last if last and last.ratio != 1 else None
 
     @property
     def first_number(self) -> int:
@@ -178,7 +191,9 @@ class Sheet:
             bars=bars,
             sections=tuple(
                 Section(numbers[index], name)
-                for index, name in _last_each((bar_of(at), name) for at, name in self.sections)
+                for index, name in _last_each(
+                    (_line_of(starts, at), name) for at, name in self.sections
+                )
             ),
             dynamics=tuple(
                 replace(mark, bar=numbers[bar_of(at)], start=at - starts[bar_of(at)])
@@ -195,21 +210,23 @@ class Sheet:
         if len(self.anchors) > 1:
             line = Line([at for at, _ in self.anchors], [time_s for _, time_s in self.anchors])
             for bar, start in zip(bars, starts, strict=False):
-                unit = bar.meter.beat_unit
-                skipped = int(bar.missing / unit)
-                for index in range(max(1, int(bar.length / unit))):
-                    time_s = line.time_s(start + index * unit)
-                    beats.append(TimelineBeat(round(time_s, 6), bar.number, 1 + skipped + index))
+                for number, at in beat_places(bar):
+                    time_s = line.time_s(start + at)
+                    beats.append(TimelineBeat(round(time_s, 6), bar.number, number))
         tempos: dict[tuple[int, int], TempoMark] = {}
         for place, mark in self.tempos:
             index = max(0, min(len(bars) - 1, bisect_right(starts, place) - 1))
             bar = bars[index]
             beat = 1 + int((place - starts[index] + bar.missing) / bar.meter.beat_unit)
-            tempos[bar.number, beat] = replace(mark, bar=bar.number, beat=beat)
-        swings = _last_each(
-            (max(0, min(len(bars) - 1, bisect_right(starts, at) - 1)), mark)
-            for at, mark in self.swings
-        )
+            own = replace(mark, bar=bar.number, beat=beat)
+            before = tempos.get((bar.number, beat))
+            if before is not None:
+                # Marks are on beats: of two on one, words and shown numbers outlive hidden steps.
+                own = before if own.hidden and not before.hidden else own
+                own = replace(own, text=own.text or before.text)
+            tempos[bar.number, beat] = own
+        swings = _last_each((_line_of(starts, at), mark) for at, mark in self.swings)
+        marks = tuple(tempos[key] for key in sorted(tempos))
         return Timeline(
             beats=tuple(beats),
             meters=tuple(
@@ -217,9 +234,9 @@ class Sheet:
                 for index, bar in enumerate(bars)
                 if not index or bar.meter != bars[index - 1].meter
             ),
-            tempo_map=tuple(tempos[key] for key in sorted(tempos)),
+            tempo_map=marks,
             swing=tuple(replace(mark, bar=bars[index].number) for index, mark in swings),
-            alternatives=self.base.timeline.alternatives,
+            alternatives=alternatives(marks[0]) if marks else (),
         )
 
     def _hairpins(self, starts: Sequence[Fraction], numbers: Sequence[int]) -> Iterable[Hairpin]:
@@ -240,6 +257,13 @@ class Sheet:
                 end_bar=numbers[last],
                 end=stop - starts[last],
             )
+
+
+def _line_of(starts: Sequence[Fraction], place: Fraction) -> int:
+    """The bar whose line is nearest: what begins with a bar goes along when its line moves."""
+    index = max(0, min(len(starts) - 2, bisect_right(starts, place) - 1))
+    nearer_next = index + 2 < len(starts) and starts[index + 1] - place <= place - starts[index]
+    return index + 1 if nearer_next else index
 
 
 def _last_each(marks: Iterable[tuple[K, V]]) -> list[tuple[K, V]]:

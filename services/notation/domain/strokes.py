@@ -196,6 +196,9 @@ def rings(groups: Groups, most: Fraction) -> dict[str, Fraction]:
     return found
 
 
+LEFT_OUT: Final = "left out of the teaching version"
+
+
 @dataclass(frozen=True, slots=True)
 class Simplified:
     """What is written, and what was left out with the reason."""
@@ -212,9 +215,9 @@ def simplify(groups: Groups, marks: Mapping[str, Articulation]) -> Simplified:
         *before, main = strokes
         ghost = marks.get(main.id) is Articulation.GHOST
         for grace in before:
-            dropped.append(Dropped(grace.id, "a grace, left out of the teaching version"))
+            dropped.append(Dropped(grace.id, f"a grace, {LEFT_OUT}"))
         if ghost:
-            dropped.append(Dropped(main.id, "a ghost, left out of the teaching version"))
+            dropped.append(Dropped(main.id, f"a ghost, {LEFT_OUT}"))
         else:
             kept[key] = [main]
     return Simplified(kept, dropped)

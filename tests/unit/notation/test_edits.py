@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.drums import DrumPiece
-from services.notation.domain import edits
+from libs.common.drums import Beat, DrumPiece, Hit
+from libs.common.performance import Performance
+from services.notation.domain import edits, imports
 from services.notation.domain.document import ScoreDocument, check
+from services.notation.domain.kit import STANDARD
 from services.notation.domain.quantise import Options, quantise
 from services.notation.domain.score import Articulation, Hand, Meter, ScoreError
-from tests.unit.notation.performances import played, rock
+from services.notation.domain.sheet import Sheet
+from services.notation.writing import changed
+from tests.unit.notation.performances import played, rock, shuffle
 
 Place = tuple[int, Fraction, DrumPiece]
 
@@ -40,8 +45,6 @@ def find(score: ScoreDocument, bar: int, start: str, piece: DrumPiece) -> str:
 
 def written_s(score: ScoreDocument) -> dict[str, float]:
     """When each note's place falls by the timeline's beats."""
-    from services.notation.domain.sheet import Sheet
-
     sheet = Sheet.of(score)
     return {name: sheet.time_s(at) or 0.0 for name, (at, _) in sheet.notes.items()}
 
@@ -289,3 +292,174 @@ def test_any_operations_give_a_valid_score_or_say_why_not(data: st.DataObject) -
     told |= {grace.id for _, _, note in after.score.notes() for grace in note.graces}
     assert known <= told
     assert all(bar.length == Meter.parse(str(bar.meter)).length for bar in after.score.bars[1:])
+
+
+GOLDEN = sorted((Path(__file__).parents[2] / "golden").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_laying_a_score_out_and_back_changes_nothing(path: Path) -> None:
+    document = ScoreDocument.from_json(path.read_bytes())
+    again = Sheet.of(document).document()
+    assert again.score.bars == document.score.bars
+    assert again.timeline.beats == document.timeline.beats
+    assert again.timeline.tempo_map == document.timeline.tempo_map
+    assert (again.score.sections, again.score.dynamics, again.score.hairpins) == (
+        document.score.sections, document.score.dynamics, document.score.hairpins,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("meter", ["4/4", "3/4", "6/8", "12/8", "7/8", "2/2"])
+@pytest.mark.parametrize("length", ["1/16", "1/8", "3/16", "1/4"])
+def test_a_pickup_of_any_length_keeps_its_seconds_through_edits(meter: str, length: str) -> None:
+    divisions, (beats, unit) = 4, meter.split("/")
+    pickup = int(Fraction(length) * 4 * divisions)
+    whole = int(Fraction(meter) * 4 * divisions)
+
+    def note(duration: int) -> str:
+        return (
+            "<note><unpitched><display-step>C</display-step><display-octave>5</display-octave>"
+            f"</unpitched><duration>{duration}</duration></note>"
+        )
+
+    bars = "".join(
+        f'<measure number="{n}">{note(4)}<forward><duration>{whole - 4}</duration></forward>'
+        "</measure>"
+        for n in (1, 2)
+    )
+    data = (
+        '<score-partwise><part-list><score-part id="P1"><part-name/></score-part></part-list>'
+        f'<part id="P1"><measure number="0" implicit="yes"><attributes><divisions>{divisions}'
+        f"</divisions><time><beats>{beats}</beats><beat-type>{unit}</beat-type></time></attributes>"
+        f'<sound tempo="90"/>{note(pickup)}</measure>{bars}</part></score-partwise>'
+    ).encode()
+    score = imports.read(data, file_name="x.musicxml", kit=STANDARD)
+    wanted = {event.id: event.onset_s for event in score.performance.events}
+    for _ in range(4):
+        assert written_s(score) == pytest.approx(wanted, abs=1e-5)
+        score = edited(score, op="set-title", title="Again")
+    assert written_s(edited(score, op="shift-downbeat", beats=1)) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_sections_and_swing_go_along_with_their_bar_line(score: ScoreDocument) -> None:
+    marked = edits.apply(
+        score,
+        [
+            {"op": "set-section", "bar": 3, "name": "B"},
+            {"op": "set-swing", "bar": 3, "ratio": 2},
+        ],
+    )
+    later = edited(marked, op="shift-downbeat", beats=1)
+    assert [(s.bar, s.name) for s in later.score.sections] == [(3, "B")]
+    assert [s.bar for s in later.timeline.swing] == [3]
+    back = edited(later, op="shift-downbeat", beats=-1)
+    assert back.score.sections == marked.score.sections
+    assert back.timeline.swing == marked.timeline.swing
+
+
+def test_half_time_keeps_the_words_of_a_ritardando_and_offers_double_time() -> None:
+    beats = [1 + 0.5 * i for i in range(13)] + [7 + 0.5 * i + 0.04 * i * i for i in range(1, 8)]
+    hits = tuple(Hit(at, DrumPiece.SNARE, 90, id=f"ev-{i}") for i, at in enumerate(beats))
+    slowing = quantise(
+        Performance(20.0, hits, tuple(Beat(at, i % 4 + 1) for i, at in enumerate(beats)))
+    )
+    assert "rit." in [mark.text for mark in slowing.timeline.tempo_map]
+    half = edited(slowing, op="scale-time", factor="1/2")
+    assert "rit." in [mark.text for mark in half.timeline.tempo_map]
+    assert {str(other.factor): other.bpm for other in half.timeline.alternatives}["2"] == (
+        pytest.approx(2 * half.timeline.tempo_map[0].bpm, rel=1e-3)
+    )
+
+
+def flams() -> ScoreDocument:
+    strokes = [(i, DrumPiece.SNARE, 100) for i in range(16)]
+    strokes += [(4 - 0.06, DrumPiece.SNARE, 50), (9.5, DrumPiece.SNARE, 22)]
+    return quantise(played(strokes, bpm=120))
+
+
+def told(score: ScoreDocument) -> list[str]:
+    """Every stroke that is written, graces too, and every one that is dropped."""
+    return sorted(
+        [i for bar, event, _ in score.score.notes() for i in event.stroke_ids()]
+        + [lost.id for lost in score.performance.dropped]
+    )
+
+
+def test_a_flam_that_is_taken_away_leaves_its_grace_among_the_dropped() -> None:
+    score = flams()
+    (flam,) = [note for _, _, note in score.score.notes() if note.graces]
+    after = edited(score, op="articulate", ids=[flam.id], remove=["flam"])
+    assert told(after) == told(score) == sorted(e.id for e in score.performance.events)
+
+
+def test_requantising_coarsely_and_back_loses_no_grace_and_no_ghost() -> None:
+    score = flams()
+    coarse = edited(score, op="requantise", bar=1, until=4, grid="1")
+    assert told(coarse) == told(score)
+    fine = edited(coarse, op="requantise", bar=1, until=4)
+    assert told(fine) == told(score)
+    marks = {n.id: n.articulations for _, _, n in score.score.notes()}
+    assert {n.id: n.articulations for _, _, n in fine.score.notes()} == marks
+
+
+def test_requantising_a_teaching_score_brings_no_ghosts_back() -> None:
+    score = quantise(played(rock(4), bpm=100), Options(detail="teaching"))
+    after = edited(score, op="requantise", bar=1, until=4)
+    assert places(after) == places(score)
+
+
+def test_requantising_part_of_a_shuffle_keeps_its_swing() -> None:
+    score = quantise(played(shuffle(8), bpm=120, beats=32))
+    assert score.timeline.swing
+    after = edited(score, op="requantise", bar=3, until=4)
+    assert places(after) == places(score)
+
+
+def test_bars_are_put_at_the_end_and_deleted(score: ScoreDocument) -> None:
+    longer = edited(score, op="insert-bars", bar=5)
+    assert len(longer.score.bars) == 5
+    assert places(longer) == places(score)
+    shorter = edited(score, op="delete-bars", bar=2)
+    assert len(shorter.score.bars) == 3
+    gone = {name for name, place in places(score).items() if place[0] == 2}
+    assert {lost.id for lost in shorter.performance.dropped} == gone
+    # Between the last beat before the cut and the first after it, time runs through both.
+    seconds = written_s(shorter)
+    on_beats = [name for name, (_, at, _) in places(shorter).items() if at.denominator <= 4]
+    assert {name: seconds[name] for name in on_beats} == pytest.approx(
+        {name: written_s(score)[name] for name in on_beats}, abs=1e-5
+    )
+
+
+def test_thousands_of_notes_move_in_one_operation() -> None:
+    strokes = [(Fraction(i, 4), DrumPiece.HAT_CLOSED, 80) for i in range(8000)]
+    score = quantise(played(strokes, bpm=120, beats=2004))
+    ids = [name for name, place in places(score).items() if place[0] > 1]
+    after = edited(score, op="move", ids=ids, by="1/32")
+    assert places(after)[ids[0]][1] == Fraction(1, 32)
+
+
+@pytest.mark.parametrize(
+    ("meter", "bars", "change"),
+    [
+        ("6/8", 4, {"detail": "teaching"}),
+        ("12/8", 2, {"grid": "straight"}),
+        ("2/2", 4, {"swing": "written"}),
+        ("7/8", 4, {"grid": "auto"}),
+    ],
+)
+def test_writing_anew_keeps_the_meters(meter: str, bars: int, change: dict[str, str]) -> None:
+    unit = Meter.parse(meter).beat_unit
+    count = int(Fraction(meter) / unit)
+    beats = [Beat(1 + 0.6 * i, i % count + 1) for i in range(bars * count + 1)]
+    hits = [Hit(beat.time_s, DrumPiece.SNARE, 90) for beat in beats[:-1]]
+    hits += [Hit(beat.time_s + 0.2, DrumPiece.HAT_CLOSED, 70) for beat in beats[:-1]]
+    performance = Performance(1 + 0.6 * len(beats), tuple(sorted(hits)), tuple(beats), meter=meter)
+    score = quantise(performance, Options(time_signature=meter))
+    assert {str(bar.meter) for bar in score.score.bars} == {meter}
+    after, _ = changed(score, change)
+    assert [bar.meter for bar in after.score.bars] == [bar.meter for bar in score.score.bars]
+    assert {i: at[:2] for i, at in places(after).items()} == {
+        i: at[:2] for i, at in places(score).items()
+    }
+    edits.apply(after, [{"op": "set-title", "title": "x"}])

@@ -19,9 +19,10 @@ import pytest
 from libs.common.drums import DrumPiece
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.exports import export
-from services.notation.domain.imports import MAX_MIDI_BYTES, MAX_UNPACKED_BYTES, read
+from services.notation.domain.imports import MAX_FILE_BYTES, MAX_MIDI_BYTES, MAX_XML_BYTES, read
 from services.notation.domain.kit import STANDARD
-from services.notation.domain.score import Articulation, ScoreError
+from services.notation.domain.score import MAX_EVENTS, Articulation, ScoreError
+from services.notation.writing import Source, read_file
 from tests.golden.build import documents
 from tests.unit.notation.made_scores import score_of
 
@@ -68,8 +69,33 @@ def test_json_that_is_no_score_is_refused_by_its_path() -> None:
 
 
 def test_a_file_larger_than_any_score_is_refused_unread() -> None:
-    assert "larger than 50 MB" in refused(b"<" * (MAX_UNPACKED_BYTES + 1)).message
+    assert "larger than 50 MB" in refused(b"{" * (MAX_FILE_BYTES + 1)).message
+    assert "larger than 10 MB" in refused(b"<" * (MAX_XML_BYTES + 1)).message
+    assert "larger than 10 MB" in refused(b"PK" + bytes(MAX_XML_BYTES)).message
     assert "larger than 4 MB" in refused(b"MThd" + bytes(MAX_MIDI_BYTES)).message
+
+
+def test_what_a_reader_trips_over_is_a_file_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Source("song.xml", "", STANDARD.to_dict())
+    for tripped in (ValueError("v"), OverflowError("o"), ZeroDivisionError("z"), KeyError("k")):
+
+        def trip(*_: object, error: Exception = tripped, **__: object) -> ScoreDocument:
+            raise error
+
+        monkeypatch.setattr("services.notation.domain.imports.read", trip)
+        with pytest.raises(ScoreError, match="this file could not be read") as found:
+            read_file(b"<a/>", source, progress=lambda _: None)
+        assert found.value.field == "format"
+        assert found.value.__cause__ is tripped
+
+
+def test_what_a_reader_refuses_keeps_its_own_words() -> None:
+    source = Source("song.xml", "", STANDARD.to_dict())
+    with pytest.raises(ScoreError) as error:
+        read_file(xml(hit(-1)), source, progress=lambda _: None)
+    assert (error.value.field, error.value.message) == ("measure 1", "a duration is negative")
 
 
 # MIDI
@@ -119,6 +145,15 @@ def test_a_midi_file_with_any_byte_changed_is_refused_or_read() -> None:
             imported(bytes(broken))
         except ScoreError as error:
             assert error.field
+
+
+def test_midi_in_a_riff_file_is_read_and_a_riff_file_without_it_refused() -> None:
+    whole = midi([(0, on(36))])
+    head = b"RIFF" + (len(whole) + 12).to_bytes(4, "little") + b"RMIDdata"
+    document = imported(head + len(whole).to_bytes(4, "little") + whole)
+    assert len(document.score.notes()) == 1
+    error = refused(b"RIFF\x04\x00\x00\x00RMID")
+    assert (error.field, error.message) == ("format", "this RIFF file holds no MIDI")
 
 
 def test_midi_without_drums_says_so() -> None:
@@ -200,18 +235,29 @@ def test_a_meter_that_comes_in_the_middle_of_a_bar_cuts_it_short() -> None:
 # Compressed MusicXML
 
 
-def zipped(**entries: bytes) -> bytes:
+def zipped(method: int = zipfile.ZIP_DEFLATED, /, **entries: bytes) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w", method) as archive:
         for name, data in entries.items():
             archive.writestr(name.replace("__", "/").replace("_", "."), data)
     return packed.getvalue()
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_does() -> None:
-    bomb = zipped(score_musicxml=b"<score-partwise>" + b" " * (MAX_UNPACKED_BYTES + 1))
-    assert len(bomb) < 100_000
-    assert "unpacks to more than 50 MB" in refused(bomb).message
+    bomb = zipped(score_musicxml=b"<score-partwise>" + b" " * (MAX_XML_BYTES + 1))
+    assert len(bomb) < 20_000
+    assert "unpacks to more than 10 MB" in refused(bomb).message
+
+
+@pytest.mark.parametrize(
+    ("inside", "times"), [(b"<a/>", 1_500_000), (b"&a;", 1_500_000), (b"<a b=''/>", 750_000)]
+)
+def test_an_archive_of_more_elements_than_any_score_has_is_refused_unparsed(
+    monkeypatch: pytest.MonkeyPatch, inside: bytes, times: int
+) -> None:
+    bomb = zipped(score_musicxml=b"<score-partwise>" + inside * times)
+    monkeypatch.delattr("lxml.etree.fromstring")
+    assert "more than 1500000 tags" in refused(bomb).message
 
 
 def test_an_archive_that_lies_about_its_size_is_refused() -> None:
@@ -240,6 +286,23 @@ def test_an_archive_with_a_password_or_a_broken_entry_is_refused() -> None:
     broken = bytearray(export(GOLDEN["rock"], "mxl").data)
     broken[700:760] = b"\xff" * 60
     assert refused(bytes(broken)).field == "format"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_with_any_bytes_changed_is_refused_or_read(method: int) -> None:
+    whole = zipped(method, score_musicxml=xml(hit() * 4, hit() * 4))
+    random = Random(method)
+    seen = set()
+    for _ in range(150):
+        broken = bytearray(whole)
+        for _ in range(random.randint(1, 3)):
+            broken[random.randrange(len(broken))] = random.randrange(256)
+        try:
+            imported(bytes(broken))
+        except ScoreError as error:
+            assert error.field == "format"
+            seen.add(error.message.partition(":")[0])
+    assert "this archive cannot be read" in seen
 
 
 # MusicXML
@@ -339,6 +402,53 @@ def test_huge_divisions_that_come_to_plain_values_are_read() -> None:
 def test_places_that_no_note_values_can_write_are_refused() -> None:
     head = HEAD.replace("<divisions>1<", "<divisions>99991<")
     assert refused(xml(hit(1) * 3, head=head)).field in ("score", "score.bars[0]", "bars[1]")
+
+
+LONG = "9" * 4_000
+LONGER = "9" * 10_000
+
+
+@pytest.mark.parametrize("digits", [LONG, LONGER, "-" + LONGER])
+@pytest.mark.parametrize(
+    ("named", "inside"),
+    [
+        ("repeat times", '<barline><repeat direction="backward" times="{}"/></barline>'),
+        (
+            "measure-repeat",
+            '<attributes><measure-style><measure-repeat type="start">{}</measure-repeat>'
+            "</measure-style></attributes>",
+        ),
+        ("swing first", "<sound><swing><first>{}</first><second>1</second></swing></sound>"),
+        (
+            "swing second",
+            "<direction><sound><swing><first>1</first><second>{}</second></swing></sound>"
+            "</direction>",
+        ),
+    ],
+)
+def test_a_count_of_thousands_of_digits_is_refused_by_name(
+    named: str, inside: str, digits: str
+) -> None:
+    error = refused(xml(hit(), hit() + inside.format(digits)))
+    assert (error.field, error.message.startswith(named)) == ("measure 2", True)
+
+
+def test_a_loudness_beyond_all_numbers_is_the_loudest() -> None:
+    loud = hit().replace("<note>", '<note dynamics="1e308">')
+    ((_, _, note),) = imported(xml(loud)).score.notes()
+    assert note.velocity == 127
+
+
+def test_a_name_that_is_none_without_its_prefix_is_refused() -> None:
+    named = b'<score-partwise xmlns:a="b"><a:1x/></score-partwise>'
+    assert refused(named).field in ("format", "part")
+
+
+def test_divisions_that_have_nothing_in_common_are_refused() -> None:
+    head = HEAD.replace("<divisions>1</divisions>", "")
+    one = "<attributes><divisions>{}</divisions></attributes><forward><duration>1</duration>"
+    steps = "".join(one.format(10**11 + step) + "</forward>" for step in range(40))
+    assert refused(xml(hit() + steps, head=head)).field == "measure 1"
 
 
 def test_without_divisions_a_duration_counts_quarters() -> None:
@@ -459,6 +569,13 @@ def test_repeats_that_multiply_beyond_all_bars_are_refused() -> None:
     assert len(document.score.bars) <= 16 * 30
 
 
+def test_notes_that_repeats_multiply_beyond_all_are_refused() -> None:
+    many = BACKWARD.replace('"backward"', '"backward" times="16"')
+    chord = hit(0).replace("<note>", "<note><chord/>")
+    error = refused(xml(hit() + chord * (MAX_EVENTS // 16), bar("", 1, many)))
+    assert (error.field, "repeats written out" in error.message) == ("notes", True)
+
+
 def test_a_bar_that_is_only_a_sign_repeats_the_one_before() -> None:
     sign = (
         '<attributes><measure-style><measure-repeat type="start">1</measure-repeat>'
@@ -480,7 +597,67 @@ def test_signs_that_we_write_are_read_as_the_bars_they_stand_for() -> None:
     assert places(imported(drawn)) == places(document)
 
 
+# Hairpins
+
+
+def wedge(kind: str, number: int | None = None) -> str:
+    named = "" if number is None else f' number="{number}"'
+    return f'<direction><direction-type><wedge type="{kind}"{named}/></direction-type></direction>'
+
+
+def hairpins(document: ScoreDocument) -> list[tuple[str, int, Fraction, int, Fraction]]:
+    return [
+        (pin.kind.value, pin.bar, pin.start, pin.end_bar, pin.end)
+        for pin in document.score.hairpins
+    ]
+
+
+def test_hairpins_that_overlap_are_told_apart_by_their_number() -> None:
+    first = wedge("crescendo", 1) + hit() + wedge("diminuendo", 2) + hit() + wedge("stop", 1)
+    document = imported(xml(first + hit() * 2, hit() + wedge("stop", 2) + hit() * 3))
+    assert {kind: (start, bar, end) for kind, _, start, bar, end in hairpins(document)} == {
+        "crescendo": (F(0), 1, F(1, 2)), "diminuendo": (F(1, 4), 2, F(1, 4)),
+    }  # fmt: skip
+
+
+def test_hairpins_without_a_number_are_number_one() -> None:
+    document = imported(
+        xml(wedge("crescendo") + hit() * 2 + wedge("stop", 1) + wedge("stop", 3) + hit() * 2)
+    )
+    assert hairpins(document) == [("crescendo", 1, F(0), 1, F(1, 2))]
+
+
 # Notes
+
+
+@pytest.mark.parametrize("inside", ["<unpitched/>", "<rest/>", "<grace/>", "<cue/>"])
+def test_notes_are_counted_whether_anything_stands_for_them_or_not(
+    monkeypatch: pytest.MonkeyPatch, inside: str
+) -> None:
+    monkeypatch.setattr("services.notation.domain.read_musicxml.MAX_EVENTS", 100)
+    error = refused(xml(hit() + f"<note>{inside}</note>" * 100))
+    assert (error.field, error.message) == ("notes", "more than 100 notes")
+
+
+def test_a_long_row_of_graces_leaves_the_last_ones() -> None:
+    grace = hit(0).replace("<note>", "<note><grace/>").replace("<duration>0</duration>", "")
+    ((_, _, note),) = imported(xml(grace * 3_000 + hit(4))).score.notes()
+    assert (len(note.graces), note.articulations) == (2, (Articulation.DRAG,))
+
+
+def test_names_that_a_file_takes_beforehand_are_not_given_again() -> None:
+    taken = "".join(hit().replace("<note>", f'<note id="n-{number:06d}">') for number in (3, 4))
+    names = [note.id for _, _, note in imported(xml(taken + hit() * 2)).score.notes()]
+    assert names == ["n-000003", "n-000004", "n-000005", "n-000006"]
+
+
+@pytest.mark.parametrize("beats", [F(1, 2), F(3, 2), F(3, 4), F(5, 2)])
+def test_a_pickup_of_no_whole_number_of_beats_is_read(beats: Fraction) -> None:
+    head = HEAD.replace("<divisions>1<", "<divisions>8<")
+    data = xml(hit(beats * 8), hit(8) * 4, head=head)
+    document = imported(data.replace(b'number="1"', b'number="0" implicit="yes"'))
+    assert [len(e.notes) for b in document.score.bars for v in b.voices for e in v.events
+            if e.notes] == [1] * 5  # fmt: skip
 
 
 def test_a_tied_note_is_one_stroke() -> None:

@@ -333,7 +333,7 @@ def test_no_hits_are_no_score():
         (Options(time_signature="33/4"), "time_signature"),
         (Options(time_signature="waltz"), "time_signature"),
         (Options(title="a\x00b"), "title"),
-        (Options(kit="house"), "score.kit"),
+        (Options(kit="a house"), "kit"),
     ],
 )
 def test_an_option_out_of_range_is_refused_by_name(options: Options, field: str):
