@@ -21,7 +21,7 @@ from libs.common.drums import DrumPiece, Hit
 from services.notation.domain import form, grids, strokes
 from services.notation.domain.assemble import Tempo, TempoMap, anchors_of, assemble
 from services.notation.domain.document import ScoreDocument
-from services.notation.domain.kit import Kit
+from services.notation.domain.kit import STANDARD, Kit
 from services.notation.domain.pulse import Pulse
 from services.notation.domain.score import (
     MAX_BARS,
@@ -159,6 +159,7 @@ def _read(data: bytes, kit: Kit) -> _File:
     if midi.ticks_per_beat <= 0:
         raise ScoreError("format", "MIDI files that count in film frames have no bars")
     channel = _channel([message for _, message in timed])
+    heights = _by_pitch(kit, (m.note for _, m in timed if m.type == "note_on" and m.velocity))
     pedal: int | None = None
     struck: list[_Struck] = []
     unknown: Counter[int] = Counter()
@@ -174,7 +175,8 @@ def _read(data: bytes, kit: Kit) -> _File:
         elif message.type == "control_change" and message.control == 4:
             pedal = message.value if message.channel == channel else pedal
         elif message.type == "note_on" and message.velocity and message.channel == channel:
-            piece = kit.piece_of(message.note, pedal, message.velocity)
+            piece = heights.get(message.note)
+            piece = piece or kit.piece_of(message.note, pedal, message.velocity)
             if piece is None:
                 unknown[message.note] += 1
                 continue
@@ -190,6 +192,27 @@ def _read(data: bytes, kit: Kit) -> _File:
         name=_name(midi),
         unknown=unknown,
     )
+
+
+_TOMS: Final = (DrumPiece.TOM_HIGH, DrumPiece.TOM_MID, DrumPiece.TOM_FLOOR)
+
+
+def _by_pitch(kit: Kit, notes: Iterable[int]) -> dict[int, DrumPiece]:
+    """General MIDI has six toms, the page three: where a file has no more than three, and two of
+    them would be one on the page, they are named by their height beside each other.
+
+    An e-drum module's notes are not, for its neighbours are the head and the rim of one tom.
+    """
+    for tom in _TOMS:
+        own, general = kit.entries[tom], STANDARD.entries[tom]
+        if (own.midi_note, own.also) != (general.midi_note, general.also):
+            return {}
+    found = {note: kit.piece_of(note, None, 64) for note in set(notes)}
+    used = sorted((note for note, piece in found.items() if piece in _TOMS), reverse=True)
+    if len(used) > len(_TOMS) or len({found[note] for note in used}) == len(used):
+        return {}
+    low = len(used) == 2 and found[used[0]] is DrumPiece.TOM_FLOOR
+    return dict(zip(used, _TOMS[1:] if low else _TOMS, strict=False))
 
 
 def _merged(tracks: Iterable[Iterable[mido.Message]]) -> list[tuple[int, mido.Message]]:

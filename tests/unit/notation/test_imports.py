@@ -20,7 +20,7 @@ from libs.common.drums import DrumPiece
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.exports import export
 from services.notation.domain.imports import MAX_FILE_BYTES, MAX_MIDI_BYTES, MAX_XML_BYTES, read
-from services.notation.domain.kit import STANDARD
+from services.notation.domain.kit import KITS, STANDARD
 from services.notation.domain.score import MAX_EVENTS, Articulation, ScoreError
 from services.notation.writing import Source, read_file
 from tests.golden.build import documents
@@ -744,3 +744,33 @@ def test_words_that_cannot_be_printed_do_no_harm() -> None:
     mark = f"<direction><direction-type>{words}</direction-type></direction>"
     document = imported(xml(mark + hit()))
     assert [part.name for part in document.score.sections] == ["A B"]
+
+
+@pytest.mark.parametrize(
+    ("notes", "kit", "pieces"),
+    [
+        ([48, 47, 45], "backbeat-standard", ["tom-high", "tom-mid", "tom-floor"]),
+        ([50, 48], "backbeat-standard", ["tom-high", "tom-mid"]),
+        ([43, 41], "backbeat-standard", ["tom-mid", "tom-floor"]),
+        ([48, 43], "backbeat-standard", ["tom-high", "tom-floor"]),
+        (
+            [50, 48, 45, 41], "backbeat-standard",
+            ["tom-high", "tom-high", "tom-mid", "tom-floor"],
+        ),
+        # The head and the rim of one tom.
+        ([48, 50], "roland-td", ["tom-high", "tom-high"]),
+    ],
+)  # fmt: skip
+def test_toms_are_named_by_their_height_beside_each_other(
+    notes: list[int], kit: str, pieces: list[str]
+) -> None:
+    track = mido.MidiTrack()
+    for note in notes:
+        track.append(mido.Message("note_on", channel=9, note=note, velocity=90, time=0))
+        track.append(mido.Message("note_off", channel=9, note=note, velocity=0, time=480))
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(track)
+    data = io.BytesIO()
+    file.save(file=data)
+    score = read(data.getvalue(), file_name="toms.mid", kit=KITS[kit])
+    assert [note.piece.value for _, _, note in score.score.notes()] == pieces
