@@ -21,6 +21,7 @@ from services.audio.models import Sound
 from services.audio.wiring import make_audio_app
 from services.notation import writing
 from services.notation.domain.exports import Export
+from services.notation.domain.kit import Kit
 from services.notation.domain.quantise import Options
 from services.notation.wiring import make_notation_app
 
@@ -50,7 +51,7 @@ class Watching:
     def __init__(self, sessions: SessionMaker) -> None:
         self.sessions = sessions
 
-    async def write(self, performance: bytes, options: NotationOptions, title: str) -> bytes:
+    async def write_now(self, performance: bytes, options: NotationOptions, title: str) -> bytes:
         await with_a_connection(self.sessions)
         return writing.write_score(
             performance,
@@ -58,9 +59,19 @@ class Watching:
             progress=lambda fraction: None,
         )
 
-    async def export(self, document: bytes, kind: str, options: dict[str, Any]) -> Export:
+    async def change(self, document: bytes, change: dict[str, Any]) -> tuple[bytes, str]:
         await with_a_connection(self.sessions)
-        return writing.make_export(document, kind, options, progress=lambda fraction: None)
+        return writing.change_score(document, change, progress=lambda fraction: None)
+
+    async def read_in(self, data: bytes, source: writing.Source) -> bytes:
+        await with_a_connection(self.sessions)
+        return writing.read_file(data, source, progress=lambda fraction: None)
+
+    async def export(self, document: bytes, kind: str, kit: Kit, options: dict[str, Any]) -> Export:
+        await with_a_connection(self.sessions)
+        return writing.make_export(
+            document, kind, kit.to_dict(), options, progress=lambda fraction: None
+        )
 
 
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
@@ -98,7 +109,10 @@ async def test_writing_and_drawing_a_score_hold_no_connection(
     assert faster.json()["tempo"] == 90
     stale = await notation.put(path, json={"tempo": 100}, headers={"If-Match": '"1"'})
     assert (stale.status_code, stale.headers["etag"]) == (412, '"2"')
-    assert (await notation.get(f"{path}/export?format=midi")).status_code == 200
+    drawn = await notation.get(f"{path}/export?format=midi")
+    assert drawn.status_code == 200, drawn.text
+    read_in = await notation.post("/notation/import", content=drawn.content)
+    assert read_in.status_code == 201, read_in.text
 
 
 async def test_drawing_a_sound_holds_no_connection(
