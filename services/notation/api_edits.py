@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.common.errors import Invalid, NotFound, Unauthorized, problem_responses
+from libs.common.errors import NotFound, Unauthorized, problem_responses
 from libs.common.steps import DETAIL_HELP, GRID_HELP, SWING_HELP, Grid, Tempo, TimeSignature
 from libs.common.tokens import CurrentCaller
 from services.notation import history, kits, scores
@@ -152,13 +152,8 @@ async def update_notation(
         prefix = "body.notation_json" if body.notation_json is not None else "body"
         raise invalid(error, prefix) from error
     async with sessions.begin() as session:
-        kit = document.score.kit
-        if kit != kit_before and await kits.find(session, caller.user_id, kit) is None:
-            raise Invalid(
-                f"No kit is called {kit!r}. GET /notation/kits lists them.",
-                code="unknown-kit",
-                field="body",
-            )
+        if document.score.kit != kit_before:
+            await kits.wanted(session, caller.user_id, document.score.kit, "body")
         notation = await scores.get(session, caller.user_id, notation_id, lock=True)
         await scores.replace(session, caller.user_id, notation, expected, document, what)
         if anew:

@@ -123,14 +123,8 @@ async def export_notation(
         kept: Notation | NotationVersion = notation
         if version is not None:
             kept = await history.version(session, notation, version)
-        wanted = kit or str(kept.notation_json["score"]["kit"])
-        table = await kits.find(session, caller.user_id, wanted)
-    if table is None:
-        raise Invalid(
-            f"No kit is called {wanted!r}. GET /notation/kits lists them.",
-            code="unknown-kit",
-            field="query.kit",
-        )
+        named = kit or str(kept.notation_json["score"]["kit"])
+        table = await kits.wanted(session, caller.user_id, named, "query.kit")
     options = {
         "page": page,
         "width_px": width_px,

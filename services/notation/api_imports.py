@@ -67,13 +67,7 @@ async def import_notation(
     if not data:
         raise Invalid("The body is empty; send the file as the body.", field="body")
     async with sessions() as looking:
-        table = await kits.find(looking, caller.user_id, kit)
-    if table is None:
-        raise Invalid(
-            f"No kit is called {kit!r}. GET /notation/kits lists them.",
-            code="unknown-kit",
-            field="query.kit",
-        )
+        table = await kits.wanted(looking, caller.user_id, kit, "query.kit")
     source = Source(file_name=file_name, title=title or "", kit=table.to_dict())
     try:
         document = await scribe.read_in(data, source)

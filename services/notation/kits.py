@@ -25,6 +25,18 @@ async def find(session: AsyncSession, user_id: UUID, name: str) -> Kit | None:
     return None if row is None else Kit.from_dict(row.table)
 
 
+async def wanted(session: AsyncSession, user_id: UUID, name: str, field: str) -> Kit:
+    """The same for somebody who names it in `field`: Invalid where there is none."""
+    kit = await find(session, user_id, name)
+    if kit is None:
+        raise Invalid(
+            f"No kit is called {name!r}. GET /notation/kits lists them.",
+            code="unknown-kit",
+            field=field,
+        )
+    return kit
+
+
 async def tables(session: AsyncSession, user_id: UUID) -> list[tuple[Kit, bool]]:
     """All that a user can use, ours first; whether each is the user's own."""
     rows = await session.scalars(

@@ -86,9 +86,11 @@ def _bar_lines(downbeats: Sequence[int], every: int, first: int, last: int) -> l
 
 
 def _meter_of(length: Fraction) -> Meter:
-    """For a bar of another length than the rest: over 4 where that is whole."""
-    denominator = max(4, length.denominator)
-    return Meter(int(length * denominator), denominator)
+    """For a bar of another length than the rest."""
+    meter = Meter.of(length)
+    if meter is None:
+        raise ScoreError("beats", f"a bar of {length} has no time signature")
+    return meter
 
 
 # The timeline

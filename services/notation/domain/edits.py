@@ -13,7 +13,6 @@ from typing import Any, Final, get_args
 
 from libs.common.drums import DrumPiece, Hit
 from services.notation.domain import grids, strokes
-from services.notation.domain.clock import Line
 from services.notation.domain.document import (
     SECTION_LENGTH,
     ScoreDocument,
@@ -325,10 +324,10 @@ def _set_meter(sheet: Sheet, fields: Fields, path: str) -> None:
 
 
 def _odd(length: Fraction, path: str) -> Frame:
-    denominator = max(4, length.denominator)
-    if denominator > 32 or length * denominator > 32:
+    meter = Meter.of(length)
+    if meter is None:
         raise ScoreError(f"{path}.meter", "leaves a bar that no time signature fits")
-    return Frame(Meter(int(length * denominator), denominator), length)
+    return Frame(meter, length)
 
 
 def _set_tempo(sheet: Sheet, fields: Fields, path: str) -> None:
@@ -602,7 +601,7 @@ def _pulse_of(sheet: Sheet, origin: Fraction, first: int, last: int) -> Pulse:
     starts = sheet.starts()
     unit = sheet.frames[first].meter.beat_unit
     count = int((starts[last + 1] - origin) / unit) + 2
-    line = Line([at for at, _ in sheet.anchors], [time_s for _, time_s in sheet.anchors])
+    line = sheet.line()
     times = [line.time_s(origin + index * unit) for index in range(count)]
     lines = [origin, *starts[first + 1 : last + 2]]
     downbeats = [int((at - origin) / unit) for at in lines if (at - origin) % unit == 0]

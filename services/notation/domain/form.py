@@ -37,7 +37,7 @@ class Form:
 def find(bars: Sequence[Bar]) -> Form:
     """All marks that the written bars bear."""
     sections = find_sections(bars)
-    dynamics, hairpins = find_dynamics(bars, sections)
+    dynamics, hairpins = find_dynamics(bars)
     return Form(sections, dynamics, hairpins, find_repeats(bars))
 
 
@@ -171,12 +171,9 @@ _CHANGE: Final = 20.0
 _HAIRPIN_BARS: Final = 4
 
 
-def find_dynamics(
-    bars: Sequence[Bar], sections: Sequence[Section]
-) -> tuple[tuple[Dynamic, ...], tuple[Hairpin, ...]]:
+def find_dynamics(bars: Sequence[Bar]) -> tuple[tuple[Dynamic, ...], tuple[Hairpin, ...]]:
     """A mark at the beginning, and where four bars differ clearly from what was marked; a hairpin
     where the way there was gradual."""
-    del sections
     levels = [_level(bar) for bar in bars]
     heard = [(index, level) for index, level in enumerate(levels) if level is not None]
     if not heard:

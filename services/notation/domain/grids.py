@@ -23,6 +23,7 @@ from typing import Final, Literal
 
 from libs.common.drums import Hit
 from services.notation.domain.pulse import Pulse
+from services.notation.domain.score import Swing
 
 Choice = Literal["auto", "straight", "triplet", "1", "2", "3", "4", "5", "6", "7", "8", "12"]
 """A number is the only grid, so many places to the beat."""
@@ -170,8 +171,13 @@ class Placed:
 
     places: list[Fraction]
     swing: Swung | None
-    lag_s: float
-    """How late the strokes are as a rule."""
+
+    def swing_mark(self, unit: Fraction, bar: int) -> Swing | None:
+        """The swing as a mark on this bar; `unit` is the pulse's beat in whole notes."""
+        if self.swing is None:
+            return None
+        ratio = round(min(4.0, self.swing.ratio), 2)
+        return Swing(bar, unit / (2 * self.swing.halves), ratio)
 
 
 @dataclass(slots=True)
@@ -215,7 +221,7 @@ def place(
         found = reader.swing()
     reader.learn()
     reader.read()
-    return Placed(reader.places(), found, reader.lag_s)
+    return Placed(reader.places(), found)
 
 
 def _chosen(grid: Grid, choice: Choice, dotted: bool) -> bool:

@@ -6,14 +6,14 @@
 4. `bars`: bar lines, pickup, meters, tempo marks. `engrave` writes each bar.
 5. `form`: sections, dynamics and exact repeats of what is written.
 
-Linear in hits and beats. No arrays library: the notation service stays small.
+Linear in hits and beats.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, Literal, get_args
@@ -22,7 +22,7 @@ from libs.common.drums import Hit
 from libs.common.performance import Performance
 from services.notation.domain import bars, engrave, form, grids, kit, strokes
 from services.notation.domain.document import ScoreDocument, read_id, read_text
-from services.notation.domain.pulse import Pulse, find_pulse
+from services.notation.domain.pulse import find_pulse
 from services.notation.domain.score import (
     MAX_BPM,
     MAX_DURATION_S,
@@ -35,12 +35,13 @@ from services.notation.domain.score import (
     Score,
     ScoreError,
     Source,
-    Swing,
 )
 
 GridChoice = grids.Choice
 _LISTENED_S: Final = 7200.0
 """Longer takes that come without beats get a plainer pulse, so that they end in time."""
+_RING_MOST: Final = Fraction(4)
+"""In beats: later, nothing says when an open hat was closed."""
 Detail = Literal["full", "teaching"]
 SwingChoice = Literal["auto", "written"]
 
@@ -72,57 +73,20 @@ def quantise(performance: Performance, options: Options | None = None) -> ScoreD
     pulse = find_pulse(performance, hits, options.tempo_bpm, meter)
     mains = strokes.graces(hits)
     placed = grids.place(hits, mains, pulse, options.grid, swing=options.swing == "auto")
-    swing = None
-    if placed.swing:
-        unit = pulse.unit / (2 * placed.swing.halves)
-        swing = (unit, round(min(4.0, placed.swing.ratio), 2))
-    return write_down(performance, hits, pulse, Places(mains, placed.places, swing), options)
-
-
-def _with_beats(performance: Performance) -> Performance:
-    # It brings numpy and a network, which nothing else here needs.
-    from libs.common.pulse.beats import with_beats
-
-    return with_beats(performance)
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where hits are to be written."""
-
-    mains: Mapping[int, int]
-    """For graces, as indices, the note that each leads to."""
-    places: Sequence[Fraction]
-    """Of each hit, in beats from the pulse's first."""
-    swing: tuple[Fraction, float] | None = None
-    """Unit in whole notes, long to short."""
-
-
-def write_down(
-    performance: Performance, hits: Sequence[Hit], pulse: Pulse, places: Places, options: Options
-) -> ScoreDocument:
-    """Hits whose places are known, in bars. `hits` are in order of time and have ids."""
-    groups, dropped = strokes.group(hits, places.mains, places.places)
-    marks = strokes.loudness_marks(hits)
-    if options.detail == "teaching":
-        simplified = strokes.simplify(groups, marks)
-        groups = simplified.groups
-        dropped += simplified.dropped
-    layout = bars.lay_bars(pulse, places.places)
-    ringing = strokes.rings(groups, Fraction(4))
+    found = strokes.notes_of(
+        hits, mains, placed.places, ring_most=_RING_MOST, teaching=options.detail == "teaching"
+    )
+    layout = bars.lay_bars(pulse, placed.places)
     by_bar: dict[int, list[engrave.Placed]] = defaultdict(list)
-    for (place, _), struck in groups.items():
+    for place, note in found.notes:
         number, start = layout.locate(place)
-        note = strokes.note_of(struck, marks)
-        if note.id in ringing:
-            note = replace(note, ring=ringing[note.id] * pulse.unit)
-        by_bar[number].append((start, note))
+        by_bar[number].append((start, replace(note, ring=note.ring and note.ring * pulse.unit)))
     written = tuple(
         engrave.write_bar(number, meter, by_bar.get(number, ()), length)
         for number, meter, length in layout.bars
     )
-    swing = [Swing(written[0].number, *places.swing)] if places.swing else []
-    found = form.find(written)
+    swing = placed.swing_mark(pulse.unit, written[0].number)
+    look = form.find(written)
     return ScoreDocument(
         performance=PerformanceLayer(
             duration_s=float(max(performance.duration_s, hits[-1].onset_s)),
@@ -130,20 +94,27 @@ def write_down(
                 PlayedEvent(h.id, h.piece, h.onset_s, h.velocity, h.confidence, options.source)
                 for h in hits
             ),
-            dropped=tuple(dropped),
+            dropped=tuple(found.dropped),
             model_version=performance.model_version,
         ),
-        timeline=bars.timeline_of(layout, written, swing),
+        timeline=bars.timeline_of(layout, written, [swing] if swing else []),
         score=Score(
             title=options.title,
             kit=options.kit,
             bars=written,
-            sections=found.sections,
-            dynamics=found.dynamics,
-            hairpins=found.hairpins,
-            repeats=found.repeats,
+            sections=look.sections,
+            dynamics=look.dynamics,
+            hairpins=look.hairpins,
+            repeats=look.repeats,
         ),
     )
+
+
+def _with_beats(performance: Performance) -> Performance:
+    # It brings numpy and a network, which nothing else here needs.
+    from libs.common.pulse.beats import with_beats
+
+    return with_beats(performance)
 
 
 # Input

@@ -101,20 +101,11 @@ def read_midi(data: bytes, *, title: str, kit: Kit) -> ScoreDocument:
         pulse = _pulse(clock, frames)
         placed = grids.place(hits, mains, pulse, "auto")
         places = [place * pulse.unit for place in placed.places]
-        if placed.swing:
-            unit = pulse.unit / (2 * placed.swing.halves)
-            swing = Swing(0, unit, round(min(4.0, placed.swing.ratio), 2))
-    groups, dropped = strokes.group(hits, mains, places)
-    marks = strokes.loudness_marks(hits)
+        swing = placed.swing_mark(pulse.unit, 0)
+    written = strokes.notes_of(hits, mains, places, ring_most=Fraction(1))
     first = _first_bar(frames, min(places))
     skipped = sum((frame.length for frame in frames[:first]), Fraction(0))
-    ringing = strokes.rings(groups, Fraction(1))
-    notes = {}
-    for (place, _), struck in groups.items():
-        note = strokes.note_of(struck, marks)
-        notes[note.id] = (max(Fraction(0), place - skipped), replace(
-            note, ring=ringing.get(note.id)
-        ))  # fmt: skip
+    notes = {note.id: (max(Fraction(0), place - skipped), note) for place, note in written.notes}
     frames = _with_pickup(frames[first:])
     tempos = [tempo.moved(-skipped) for tempo in file.tempos]
     document = assemble(
@@ -124,7 +115,7 @@ def read_midi(data: bytes, *, title: str, kit: Kit) -> ScoreDocument:
             PlayedEvent(hit.id, hit.piece, hit.onset_s, hit.velocity, 1.0, Source.MIDI)
             for hit in hits
         ],
-        dropped=dropped,
+        dropped=written.dropped,
         frames=frames,
         notes=notes,
         tempos=tempos,
@@ -262,7 +253,12 @@ def _frames(file: _File) -> list[Frame]:
         if index + 1 < len(meters) and meters[index + 1][0] < at + length:
             # A meter that comes early cuts the bar short, which only a meter of its own can say.
             length = meters[index + 1][0] - at
-            meter = _meter_of(length)
+            fitting = Meter.of(length)
+            if fitting is None:
+                raise ScoreError(
+                    "time_signature", "changes in the middle of a bar, where no meter fits"
+                )
+            meter = fitting
         frames.append(Frame(meter, length))
         at += length
         if len(frames) > MAX_BARS:
@@ -275,13 +271,6 @@ def _with_pickup(frames: Sequence[Frame]) -> list[Frame]:
     if len(frames) > 1 and 2 * frames[0].length <= frames[1].length:
         return [Frame(frames[1].meter, frames[0].length), *frames[1:]]
     return list(frames)
-
-
-def _meter_of(length: Fraction) -> Meter:
-    denominator = max(4, length.denominator)
-    if denominator > 32 or not 1 <= length * denominator <= 32:
-        raise ScoreError("time_signature", "changes in the middle of a bar, where no meter fits")
-    return Meter(int(length * denominator), denominator)
 
 
 def _first_bar(frames: Sequence[Frame], first: Fraction) -> int:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 from services.notation.domain import grids, strokes
-from services.notation.domain.clock import Line
+from services.notation.domain.clock import bar_starts
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.edits import hits_of
 from services.notation.domain.pulse import Pulse
 from services.notation.domain.quantise import Options
-from services.notation.domain.score import Dropped, ScoreError, Swing
+from services.notation.domain.score import Dropped, ScoreError
 from services.notation.domain.sheet import Sheet
 
 
@@ -31,28 +31,24 @@ def rewrite(document: ScoreDocument, options: Options) -> ScoreDocument:
     pulse, origin = _pulse(sheet)
     mains = strokes.graces(hits)
     placed = grids.place(hits, mains, pulse, options.grid, swing=options.swing == "auto")
-    groups, dropped = strokes.group(hits, mains, placed.places)
-    marks = strokes.loudness_marks(hits)
-    if options.detail == "teaching":
-        simplified = strokes.simplify(groups, marks)
-        groups = simplified.groups
-        dropped += simplified.dropped
-    ringing = strokes.rings(groups, Fraction(1) / pulse.unit)
+    written = strokes.notes_of(
+        hits,
+        mains,
+        placed.places,
+        ring_most=Fraction(1) / pulse.unit,
+        teaching=options.detail == "teaching",
+    )
     sheet.notes = {}
-    for (place, _), struck in groups.items():
+    sheet.dropped = written.dropped
+    for place, note in written.notes:
         at = origin + place * pulse.unit
-        note = strokes.note_of(struck, marks)
         if at < 0:
-            dropped += [Dropped(hit.id, "lies before the first bar") for hit in struck]
+            lost = (*(grace.id for grace in note.graces), note.id)
+            sheet.dropped += [Dropped(stroke, "lies before the first bar") for stroke in lost]
             continue
-        ring = ringing.get(note.id)
-        sheet.notes[note.id] = (at, replace(note, ring=ring and ring * pulse.unit))
-    sheet.dropped = dropped
-    sheet.swings = []
-    if placed.swing:
-        unit = pulse.unit / (2 * placed.swing.halves)
-        ratio = round(min(4.0, placed.swing.ratio), 2)
-        sheet.swings = [(Fraction(0), Swing(0, unit, ratio))]
+        sheet.notes[note.id] = (at, replace(note, ring=note.ring and note.ring * pulse.unit))
+    swing = placed.swing_mark(pulse.unit, 0)
+    sheet.swings = [(Fraction(0), swing)] if swing else []
     return sheet.document()
 
 
@@ -70,10 +66,8 @@ def _pulse(sheet: Sheet) -> tuple[Pulse, Fraction]:
             for unit in (Fraction(1, 4), Fraction(1, 8), Fraction(1, 16), Fraction(1, 32))
             if all(length % unit == 0 for length in lengths)
         )
-    line = Line([at for at, _ in sheet.anchors], [time_s for _, time_s in sheet.anchors])
-    starts = [Fraction(0)]
-    for length in lengths:
-        starts.append(starts[-1] + length)
+    line = sheet.line()
+    starts = bar_starts(frame.meter for frame in frames)
     times_s = [line.time_s(unit * beat - missing) for beat in range(int(starts[-1] / unit) + 2)]
     downbeats = [int(start / unit) for start in starts[:-1] if start % unit == 0]
     return Pulse(times_s, downbeats, unit, frames[-1].meter), -missing

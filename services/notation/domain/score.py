@@ -118,6 +118,15 @@ class Meter:
             raise ScoreError(field, "the lower number must be 1, 2, 4, 8, 16 or 32")
         return meter
 
+    @classmethod
+    def of(cls, length: Fraction) -> Self | None:
+        """For a bar of this length, over 4 where that is whole; None where no meter fits."""
+        denominator = max(4, length.denominator)
+        beats = length * denominator
+        if denominator not in (4, 8, 16, 32) or beats.denominator != 1 or not 1 <= beats <= 32:
+            return None
+        return cls(int(beats), denominator)
+
     @property
     def length(self) -> Fraction:
         """Of one bar, in whole notes."""

@@ -134,13 +134,9 @@ class Sheet:
             raise ScoreError(f"{field}.start", f"lies outside bar {number}")
         return self.starts()[index] + start
 
-    def time_s(self, place: Fraction) -> float | None:
-        """When a place sounded; None where fewer than two beats are known."""
-        if len(self.anchors) < 2:
-            return None
-        return Line([at for at, _ in self.anchors], [time_s for _, time_s in self.anchors]).time_s(
-            place
-        )
+    def line(self) -> Line:
+        """The seconds of its places; for a sheet of two known beats or more."""
+        return Line([at for at, _ in self.anchors], [time_s for _, time_s in self.anchors])
 
     def move_all(self, by: Fraction, factor: Fraction = Fraction(1)) -> None:
         """Shift, then stretch, everything that hangs on a place."""
@@ -157,7 +153,7 @@ class Sheet:
         self.hairpins = [(max(Fraction(0), moved(a)), moved(b), pin) for a, b, pin in self.hairpins]
 
     def cover(self) -> None:
-        """Add bars until the last note is inside one; drop empty ones at the end."""
+        """Add bars until the last note is inside one."""
         last = max((at for at, _ in self.notes.values()), default=Fraction(0))
         end = sum((frame.length for frame in self.frames), Fraction(0))
         while end <= last:
@@ -208,7 +204,7 @@ class Sheet:
     def _timeline(self, bars: Sequence[Bar], starts: Sequence[Fraction]) -> Timeline:
         beats: list[TimelineBeat] = []
         if len(self.anchors) > 1:
-            line = Line([at for at, _ in self.anchors], [time_s for _, time_s in self.anchors])
+            line = self.line()
             for bar, start in zip(bars, starts, strict=False):
                 for number, at in beat_places(bar):
                     time_s = line.time_s(start + at)

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -179,7 +179,7 @@ _HATS: Final = _OPEN | {DrumPiece.HAT_CLOSED, DrumPiece.HAT_PEDAL}
 
 
 def rings(groups: Groups, most: Fraction) -> dict[str, Fraction]:
-    """For open hats, how many beats until the hat is struck again or closed; `most` at most."""
+    """For open hats, how long until the hat is struck again or closed; `most` at most."""
     hats = sorted(
         ((place, strokes[-1]) for (place, piece), strokes in groups.items() if piece in _HATS),
         key=lambda item: item[0],
@@ -199,15 +199,7 @@ def rings(groups: Groups, most: Fraction) -> dict[str, Fraction]:
 LEFT_OUT: Final = "left out of the teaching version"
 
 
-@dataclass(frozen=True, slots=True)
-class Simplified:
-    """What is written, and what was left out with the reason."""
-
-    groups: Groups
-    dropped: list[Dropped]
-
-
-def simplify(groups: Groups, marks: Mapping[str, Articulation]) -> Simplified:
+def simplify(groups: Groups, marks: Mapping[str, Articulation]) -> tuple[Groups, list[Dropped]]:
     """The teaching version: no ghosts, no graces. Everything stays in the performance."""
     kept: Groups = {}
     dropped = []
@@ -220,4 +212,39 @@ def simplify(groups: Groups, marks: Mapping[str, Articulation]) -> Simplified:
             dropped.append(Dropped(main.id, f"a ghost, {LEFT_OUT}"))
         else:
             kept[key] = [main]
-    return Simplified(kept, dropped)
+    return kept, dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Notes with their places, and what is not written."""
+
+    notes: list[tuple[Fraction, Note]]
+    """In the unit that the hits' places were given in."""
+    dropped: list[Dropped]
+
+
+def notes_of(
+    hits: Sequence[Hit],
+    mains: Mapping[int, int],
+    places: Sequence[Fraction],
+    *,
+    ring_most: Fraction,
+    teaching: bool = False,
+) -> Written:
+    """Hits whose places are known, as notes with their graces and marks; `mains` as of `graces`.
+
+    An open hat rings until the next hat, if that comes within `ring_most`; that and the rings are
+    in the unit of the places.
+    """
+    groups, dropped = group(hits, mains, places)
+    marks = loudness_marks(hits)
+    if teaching:
+        groups, left_out = simplify(groups, marks)
+        dropped += left_out
+    ringing = rings(groups, ring_most)
+    notes = []
+    for (place, _), struck in groups.items():
+        note = note_of(struck, marks)
+        notes.append((place, replace(note, ring=ringing.get(note.id))))
+    return Written(notes, dropped)

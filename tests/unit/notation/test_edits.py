@@ -46,7 +46,8 @@ def find(score: ScoreDocument, bar: int, start: str, piece: DrumPiece) -> str:
 def written_s(score: ScoreDocument) -> dict[str, float]:
     """When each note's place falls by the timeline's beats."""
     sheet = Sheet.of(score)
-    return {name: sheet.time_s(at) or 0.0 for name, (at, _) in sheet.notes.items()}
+    line = sheet.line()
+    return {name: line.time_s(at) for name, (at, _) in sheet.notes.items()}
 
 
 def test_an_added_note_stands_in_its_place_and_nothing_else_moves(score: ScoreDocument) -> None:

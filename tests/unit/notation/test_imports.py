@@ -134,17 +134,22 @@ def test_a_midi_file_cut_off_anywhere_is_refused_or_holds_fewer_notes() -> None:
             assert 0 < len(document.performance.events) <= most
 
 
-def test_a_midi_file_with_any_byte_changed_is_refused_or_read() -> None:
-    whole = export(GOLDEN["samba"], "midi").data
-    random = Random(5)
-    for _ in range(50):
+def with_bytes_changed(whole: bytes, *, times: int, most: int, seed: int) -> None:
+    """Up to `most` bytes at a time: what comes of it is read, or refused by a field's name."""
+    random = Random(seed)
+    for _ in range(times):
         broken = bytearray(whole)
-        for _ in range(random.randint(1, 4)):
+        for _ in range(random.randint(1, most)):
             broken[random.randrange(len(broken))] = random.randrange(256)
         try:
             imported(bytes(broken))
         except ScoreError as error:
             assert error.field
+
+
+def test_a_midi_file_with_any_byte_changed_is_refused_or_read() -> None:
+    whole = export(GOLDEN["samba"], "midi").data
+    with_bytes_changed(whole, times=50, most=4, seed=5)
 
 
 def test_midi_in_a_riff_file_is_read_and_a_riff_file_without_it_refused() -> None:
@@ -714,15 +719,7 @@ def test_other_encodings_are_read(encoding: str) -> None:
 
 def test_any_byte_of_a_musicxml_file_may_change() -> None:
     whole = export(score_of(3), "musicxml").data
-    random = Random(11)
-    for _ in range(60):
-        broken = bytearray(whole)
-        for _ in range(random.randint(1, 3)):
-            broken[random.randrange(len(broken))] = random.randrange(256)
-        try:
-            imported(bytes(broken))
-        except ScoreError as error:
-            assert error.field
+    with_bytes_changed(whole, times=60, most=3, seed=11)
 
 
 def test_any_number_of_a_musicxml_file_may_change() -> None:
