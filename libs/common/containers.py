@@ -8,9 +8,12 @@ and before the demuxer reads a byte); and a demuxer that asks for a second file 
 
 from __future__ import annotations
 
+import contextlib
+import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
@@ -39,6 +42,7 @@ DEMUXERS: Final[Mapping[str, str]] = {
 }
 
 _AV_TIME_BASE: Final = 1_000_000
+_COUNT_WITHIN_S: Final = 10.0
 
 
 class UnreadableContainer(Exception):
@@ -91,6 +95,8 @@ def open_container(source: Path | BinaryIO) -> Iterator[InputContainer]:
 
 def probe(source: Path | BinaryIO) -> MediaInfo:
     """Tell what a file holds, from its headers and first packets; nothing is decoded to its end.
+    Where no header says how long it is, as in what a browser records, its packets are counted,
+    which reads all of it.
 
     UnreadableContainer as `open_container`.
     """
@@ -100,7 +106,7 @@ def probe(source: Path | BinaryIO) -> MediaInfo:
         context = audio.codec_context if audio is not None else None
         picture = video.codec_context if video is not None else None
         rate = video.average_rate or video.guessed_rate if video is not None else None
-        return MediaInfo(
+        info = MediaInfo(
             duration_s=_duration_s(container),
             container=DEMUXERS[container.format.name],
             has_video=video is not None,
@@ -113,6 +119,8 @@ def probe(source: Path | BinaryIO) -> MediaInfo:
             video_codec=picture.name if picture is not None else None,
             audio_codec=context.name if context is not None else None,
         )
+        # Last, as it reads on to the end.
+        return info if info.duration_s else replace(info, duration_s=_counted_s(container))
 
 
 def moving_pictures(container: InputContainer) -> VideoStream | None:
@@ -134,6 +142,26 @@ def _duration_s(container: InputContainer) -> float | None:
         if stream.duration and stream.time_base
     ]
     return max(spans, default=None)
+
+
+def _counted_s(container: InputContainer) -> float | None:
+    """From the first packet's time to the last one's end; None for a file that takes too long to
+    be read, or whose packets have no times."""
+    import av
+
+    until_s = time.monotonic() + _COUNT_WITHIN_S
+    first_s, end_s = math.inf, -math.inf
+    # A recording may break off in the middle of a packet.
+    with contextlib.suppress(av.FFmpegError):
+        for packet in container.demux():
+            if packet.pts is None or packet.time_base is None:
+                continue
+            at_s = float(packet.pts * packet.time_base)
+            first_s = min(first_s, at_s)
+            end_s = max(end_s, at_s + float((packet.duration or 0) * packet.time_base))
+            if time.monotonic() > until_s:
+                return None
+    return end_s - first_s if end_s > first_s else None
 
 
 def _refuse(url: str, flags: int, options: dict[str, Any]) -> NoReturn:

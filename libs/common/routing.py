@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common.errors import TooLarge, send_problem
+
+PLACEHOLDER: Final = re.compile(r"\{\w+\}")
+
+
+class RouteSet:
+    """Routes by method and path, a few; `{…}` in a path stands for any one segment."""
+
+    def __init__(self, routes: Iterable[tuple[str, str]]) -> None:
+        self._patterns = [
+            (method, re.compile("[^/]+".join(map(re.escape, PLACEHOLDER.split(path)))))
+            for method, path in routes
+        ]
+
+    def __contains__(self, route: tuple[str, str]) -> bool:
+        asked, path = route
+        return any(
+            method == asked and pattern.fullmatch(path) for method, pattern in self._patterns
+        )
 
 
 class SlashTolerant:
@@ -34,7 +54,7 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, max_bytes: int, unlimited: frozenset[tuple[str, str]]) -> None:
         self.app = app
         self.max_bytes = max_bytes
-        self.unlimited = unlimited
+        self.unlimited = RouteSet(unlimited)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""

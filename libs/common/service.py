@@ -66,7 +66,7 @@ def make_app(
     service: str, title: str, *, unlimited: frozenset[tuple[str, str]] = frozenset()
 ) -> FastAPI:
     """An app with problems, metrics, slash-tolerant routes and bounded bodies. `unlimited`
-    routes (method, path) bound their bodies themselves."""
+    routes (method, path with `{…}` for one segment) bound their bodies themselves."""
     app = FastAPI(
         title=title,
         version="0.1.0",

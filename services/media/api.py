@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -23,7 +20,6 @@ from libs.common.errors import (
     Invalid,
     NotFound,
     Problem,
-    RangeNotSatisfiable,
     TooLarge,
     Unauthorized,
     UnsupportedMedia,
@@ -33,21 +29,17 @@ from libs.common.eventual import eventually
 from libs.common.idempotency import IdempotencyKey, IdempotentAnswer, fingerprint_of, once
 from libs.common.offload import Offload
 from libs.common.paging import Cursor, Limit, Page
-from libs.common.ranges import byte_range
 from libs.common.steps import JobType
-from libs.common.storage import MissingObject, Storage
+from libs.common.storage import Storage
 from libs.common.tokens import CurrentCaller
 from services.media import ingest, jobs, videos
+from services.media.bodies import drain
 from services.media.domain.multipart import BadForm, FileForm
 from services.media.feed import JobFeed
 from services.media.models import AudioFile, ProcessingJob, Video
 from services.media.settings import MediaSettings
 
 Session = Annotated[AsyncSession, Depends(open_session, scope="function")]
-
-DRAINED_BYTES = 64_000_000
-"""Of a refused upload this much is still read, so that the client comes to read the answer
-instead of seeing its connection reset."""
 
 
 class VideoRead(BaseModel):
@@ -67,7 +59,19 @@ class VideoRead(BaseModel):
     width: int | None
     height: int | None
     frame_rate: float | None
+    video_codec: str | None = Field(None, description="As FFmpeg names it, `h264` for one.")
+    audio_codec: str | None = None
+    browser_playable: bool = Field(
+        description="Whether current browsers play container and codecs; else play the sound."
+    )
     created_at: datetime
+    status: Literal["stored", "processing", "ready", "failed", "cancelled"] = Field(
+        description="Of the newest pipeline run; `stored` when there was none."
+    )
+    progress: float = Field(description="0 to 1, over the run's steps.")
+    message: str | None = Field(description="What was last said of the run, or what went wrong.")
+    error_code: str | None = Field(description="Of the step that failed; stable.")
+    notation_id: UUID | None = Field(description="The newest score of this video.")
 
 
 class JobRead(BaseModel):
@@ -91,6 +95,9 @@ class JobRead(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     updated_at: datetime
+
+
+VIDEO_FIELDS = frozenset(VideoRead.model_fields) & frozenset(Video.__table__.columns.keys())
 
 
 class VideoDetail(VideoRead):
@@ -163,19 +170,21 @@ UPLOAD_FORM = {
 async def detail(session: AsyncSession, video: Video) -> VideoDetail:
     """A video with its jobs."""
     rows = await jobs.of_video(session, video.id)
-    read = VideoRead.model_validate(video).model_dump()
-    return VideoDetail(**read, jobs=[JobRead.model_validate(row) for row in rows])
+    (read,) = await summarised(session, [video])
+    return VideoDetail(**read.model_dump(), jobs=[JobRead.model_validate(row) for row in rows])
 
 
-async def drain(body: AsyncIterator[bytes]) -> None:
-    """Read on for a while and forget it."""
-    left = DRAINED_BYTES
-    with contextlib.suppress(TimeoutError, ClientDisconnect):
-        async with asyncio.timeout(20):
-            async for piece in body:
-                left -= len(piece)
-                if left < 0:
-                    return
+async def summarised(session: AsyncSession, found: Sequence[Video]) -> list[VideoRead]:
+    """Videos with what became of them, in two queries however many they are."""
+    told = await jobs.summaries(session, [video.id for video in found])
+    return [
+        VideoRead.model_validate(
+            {name: getattr(video, name) for name in VIDEO_FIELDS}
+            | {"browser_playable": videos.is_browser_playable(video)}
+            | asdict(told[video.id])
+        )
+        for video in found
+    ]
 
 
 @media.post(
@@ -256,13 +265,13 @@ async def upload_video(
     return answer
 
 
-@media.get("/videos/", response_model=Page[VideoRead], responses=problem_responses(Unauthorized))
+@media.get("/videos/", responses=problem_responses(Unauthorized))
 async def list_videos(
     caller: CurrentCaller, session: Session, limit: Limit = 50, cursor: Cursor = None
-) -> dict[str, Any]:
-    """Your videos, newest first."""
-    items, next_cursor = await videos.page(session, caller.user_id, limit, cursor)
-    return {"items": items, "next_cursor": next_cursor}
+) -> Page[VideoRead]:
+    """Your videos, newest first, with what became of them."""
+    found, next_cursor = await videos.page(session, caller.user_id, limit, cursor)
+    return Page(items=await summarised(session, found), next_cursor=next_cursor)
 
 
 @media.get("/videos/{video_id}", responses=problem_responses(NotFound))
@@ -280,56 +289,8 @@ async def delete_video(
     async with sessions.begin() as session:
         video = await videos.find(session, caller.user_id, video_id)
         await videos.remove(session, video)
-    await storage.delete(video.storage_path)
+    await videos.remove_files(storage, [video.id])
     return Response(status_code=204)
-
-
-@media.api_route(
-    "/videos/{video_id}/content",
-    methods=["GET"],
-    response_class=StreamingResponse,
-    responses={
-        200: {"content": {"video/*": {}}, "description": "The file"},
-        206: {"content": {"video/*": {}}, "description": "The asked part"},
-        **problem_responses(NotFound, RangeNotSatisfiable),
-    },
-)
-async def play_video(
-    video_id: UUID,
-    caller: CurrentCaller,
-    session: Session,
-    storage: Store,
-    range_header: Annotated[str | None, Header(alias="Range", max_length=200)] = None,
-    if_none_match: Annotated[str | None, Header(max_length=200)] = None,
-) -> Response:
-    """The file as it was uploaded; takes `Range`, so that players can seek."""
-    video = await videos.find(session, caller.user_id, video_id)
-    etag = f'"{video.sha256[:32]}"'
-    headers = {
-        "Accept-Ranges": "bytes",
-        "ETag": etag,
-        "Cache-Control": "private, max-age=3600",
-        # The type is ours, from the content; a browser must not guess another.
-        "X-Content-Type-Options": "nosniff",
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(video.filename)}",
-    }
-    if if_none_match == etag:
-        return Response(status_code=304, headers=headers)
-    part = byte_range(range_header, video.size_bytes)
-    try:
-        if await storage.size(video.storage_path) != video.size_bytes:
-            raise MissingObject(video.storage_path)
-    except MissingObject:
-        raise NotFound("The video's file is gone.", code="video-file-missing") from None
-    if part is None:
-        headers["Content-Length"] = str(video.size_bytes)
-        chunks = storage.read_stream(video.storage_path)
-        return StreamingResponse(chunks, media_type=video.content_type, headers=headers)
-    headers |= {"Content-Range": part.header, "Content-Length": str(part.length)}
-    chunks = storage.read_stream(video.storage_path, part.start, part.length)
-    return StreamingResponse(
-        chunks, status_code=206, media_type=video.content_type, headers=headers
-    )
 
 
 LastEventId = Annotated[

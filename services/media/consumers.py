@@ -13,13 +13,15 @@ from libs.common.events import (
     EventsDetected,
     NotationCreated,
     NotationDeleted,
+    NotationShared,
     NotationWorkFailed,
+    ShareRevoked,
     StemsSeparated,
     UserDeleted,
 )
 from libs.common.messaging import Consumers
 from libs.common.storage import Storage
-from services.media import jobs, videos
+from services.media import jobs, links, uploads, videos
 
 consumers = Consumers("media")
 
@@ -82,9 +84,24 @@ async def on_written(event: NotationCreated, sessions: SessionMaker) -> None:
 
 @consumers.on(NotationDeleted)
 async def on_unwritten(event: NotationDeleted, sessions: SessionMaker) -> None:
-    """No job leads to a score that is gone."""
+    """No job and no link leads to a score that is gone."""
     async with sessions.begin() as session:
         await jobs.unwritten(session, event)
+        await links.unshared(session, event)
+
+
+@consumers.on(NotationShared)
+async def on_shared(event: NotationShared, sessions: SessionMaker) -> None:
+    """Whoever has the link may watch, if the video is shared, too."""
+    async with sessions.begin() as session:
+        await links.shared(session, event)
+
+
+@consumers.on(ShareRevoked)
+async def on_share_revoked(event: ShareRevoked, sessions: SessionMaker) -> None:
+    """The link ends."""
+    async with sessions.begin() as session:
+        await links.revoked(session, event)
 
 
 @consumers.on(AudioWorkFailed)
@@ -103,8 +120,8 @@ async def on_notation_failed(event: NotationWorkFailed, sessions: SessionMaker) 
 
 @consumers.on(UserDeleted)
 async def on_user_deleted(event: UserDeleted, sessions: SessionMaker, storage: Storage) -> None:
-    """The user's videos go."""
+    """The user's videos and uploads go."""
     async with sessions.begin() as session:
-        keys = await videos.remove_all_of(session, event)
-    for key in keys:
-        await storage.delete(key)
+        removed = await videos.remove_all_of(session, event)
+    await videos.remove_files(storage, removed)
+    await uploads.remove_all_of(sessions, storage, event)

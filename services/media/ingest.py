@@ -7,8 +7,10 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.containers import MediaInfo, UnreadableContainer, probe
@@ -25,6 +27,8 @@ from services.media.models import Video
 from services.media.settings import MediaSettings
 
 log = logging.getLogger(__name__)
+
+SWEPT_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +139,22 @@ def known_type(head: bytes) -> str:
     return kind
 
 
+async def probed(offload: Offload, settings: MediaSettings, key: str) -> MediaInfo:
+    """What the file holds. A process that died is no proof against the file: a stop of the whole
+    service kills it, too, and a resumable upload's refusal stays. Only a second death is."""
+    ask = partial(
+        offload.run, probe_stored, settings.storage_url, key, timeout_s=settings.probe_timeout_s
+    )
+    try:
+        return await ask()
+    except ChildDied:
+        return await ask()
+
+
 async def look_into(offload: Offload, settings: MediaSettings, key: str) -> MediaInfo:
     """Probe, and hold the result against the limits."""
     try:
-        info = await offload.run(
-            probe_stored, settings.storage_url, key, timeout_s=settings.probe_timeout_s
-        )
+        info = await probed(offload, settings, key)
     except (UnreadableContainer, TookTooLong, ChildDied) as error:
         log.info("upload cannot be read", extra={"reason": str(error)})
         raise Invalid(
@@ -196,6 +210,8 @@ async def accept(
         width=info.width,
         height=info.height,
         frame_rate=info.frame_rate,
+        video_codec=info.video_codec,
+        audio_codec=info.audio_codec,
     )
     session.add(video)
     await session.flush()
@@ -219,15 +235,20 @@ async def accept(
 
 
 async def sweep(sessions: SessionMaker, storage: Storage) -> int:
-    """Remove stored originals that no video owns: left by a process killed between storing and
-    committing. Younger than an hour they may be uploads under way. How many went."""
+    """Remove stored files that no video owns: originals left by a process killed between storing
+    and committing, thumbnails drawn while their video was deleted. Younger than an hour they may
+    be uploads under way. How many went."""
     removed = 0
-    for key in await storage.keys_older_than("videos", age_s=3600):
-        if not key.endswith("/original"):
-            continue
+    old = await storage.keys_older_than("videos", age_s=3600)
+    for start in range(0, len(old), SWEPT_AT_ONCE):
+        owner = {key: UUID(key.split("/")[1]) for key in old[start : start + SWEPT_AT_ONCE]}
         async with sessions() as session:
-            video = await session.get(Video, UUID(key.split("/")[1]))
-        if video is None or video.deleted_at is not None:
-            await storage.delete(key)
-            removed += 1
+            live = await session.scalars(
+                select(Video.id).where(Video.id.in_(owner.values()), Video.deleted_at.is_(None))
+            )
+        kept = set(live)
+        for key, video_id in owner.items():
+            if video_id not in kept:
+                await storage.delete(key)
+                removed += 1
     return removed

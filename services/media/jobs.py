@@ -7,11 +7,12 @@ only moves forward (pending, running, ended), and a job unknown so far is made f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import new_id
@@ -92,6 +93,78 @@ async def of_video(session: AsyncSession, video_id: UUID) -> list[ProcessingJob]
         .order_by(ProcessingJob.created_at, ProcessingJob.position, ProcessingJob.id)
     )
     return list(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of a video, in one line."""
+
+    status: str = "stored"
+    """stored, processing, ready, failed or cancelled."""
+    progress: float = 0.0
+    """0 to 1, over the steps of the run."""
+    message: str | None = None
+    error_code: str | None = None
+    notation_id: UUID | None = None
+
+
+async def summaries(session: AsyncSession, video_ids: Sequence[UUID]) -> dict[UUID, Summary]:
+    """Each video's newest pipeline run in one line, and its newest score."""
+    if not video_ids:
+        return {}
+    newest = (
+        select(ProcessingJob.run_id)
+        .where(ProcessingJob.video_id.in_(video_ids), ProcessingJob.job_type.in_(PIPELINE))
+        .order_by(ProcessingJob.video_id, ProcessingJob.created_at.desc(), ProcessingJob.run_id)
+        .ext(distinct_on(ProcessingJob.video_id))
+    )
+    rows = await session.scalars(
+        select(ProcessingJob)
+        .where(ProcessingJob.video_id.in_(video_ids), ProcessingJob.run_id.in_(newest))
+        .order_by(ProcessingJob.position)
+    )
+    runs: dict[UUID, list[ProcessingJob]] = {video_id: [] for video_id in video_ids}
+    for job in rows:
+        runs[job.video_id].append(job)
+    notation_id = ProcessingJob.result["notation_id"].astext
+    scores = await session.execute(
+        select(ProcessingJob.video_id, notation_id)
+        .where(
+            ProcessingJob.video_id.in_(video_ids),
+            ProcessingJob.status == "completed",
+            notation_id.is_not(None),
+        )
+        .order_by(ProcessingJob.video_id, ProcessingJob.finished_at.desc(), ProcessingJob.id)
+        .ext(distinct_on(ProcessingJob.video_id))
+    )
+    score_of = {video_id: UUID(score) for video_id, score in scores}
+    return {video_id: summary_of(run, score_of.get(video_id)) for video_id, run in runs.items()}
+
+
+def summary_of(run: Sequence[ProcessingJob], notation_id: UUID | None) -> Summary:
+    """A run, in its steps' order, in one line."""
+    if not run:
+        return Summary(notation_id=notation_id)
+    statuses = {job.status for job in run}
+    failed_job = next((job for job in run if job.status == "failed"), None)
+    told = [job for job in run if job.message]
+    if failed_job is not None:
+        status, message = "failed", failed_job.error_message
+    elif statuses & set(OPEN):
+        # The last step that has said something is where the run is.
+        status, message = "processing", told[-1].message if told else None
+    elif "cancelled" in statuses:
+        ended = next(job for job in run if job.status == "cancelled")
+        status, message = "cancelled", ended.error_message
+    else:
+        status, message = "ready", told[-1].message if told else None
+    return Summary(
+        status=status,
+        progress=sum(job.progress for job in run) / len(run),
+        message=message,
+        error_code=failed_job.error_code if failed_job is not None else None,
+        notation_id=notation_id,
+    )
 
 
 async def page(

@@ -39,6 +39,9 @@ class Video(Base):
     width: Mapped[int | None]
     height: Mapped[int | None]
     frame_rate: Mapped[float | None] = mapped_column(Float)
+    video_codec: Mapped[str | None]
+    """FFmpeg's name, as h264. Unknown (None) for what was uploaded before it was asked."""
+    audio_codec: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     deleted_at: Mapped[datetime | None]
 
@@ -99,3 +102,80 @@ class ProcessingJob(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Upload(Base):
+    """A file that comes in pieces (tus): what has arrived so far, and what became of it."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (Index("ix_uploads_user_id_created_at_id", "user_id", "created_at", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    user_id: Mapped[UUID]
+    filename: Mapped[str]
+    filetype: Mapped[str]
+    """As the client says; told back to it and believed by nobody."""
+    process: Mapped[bool]
+    """Whether the pipeline is to run."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    received_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """What lies in storage, from byte 0 and without a gap."""
+    state: Mapped[str] = mapped_column(server_default="receiving")
+    """receiving, accepted (a video) or refused (a problem)."""
+    writer: Mapped[UUID | None]
+    """The request that may add to it: the last one that began at the right offset."""
+    lease: Mapped[UUID | None]
+    """Who is making a video of it, until `lease_until`."""
+    lease_until: Mapped[datetime | None]
+    video_id: Mapped[UUID | None]
+    problem: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class UploadPiece(Base):
+    """Bytes of an upload that lie in storage."""
+
+    __tablename__ = "upload_pieces"
+
+    upload_id: Mapped[UUID] = mapped_column(
+        ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True
+    )
+    start_byte: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    storage_path: Mapped[str]
+
+
+class PlayTicket(Base):
+    """A link that plays one video for a while, without a header. `token_hash` is its SHA-256."""
+
+    __tablename__ = "play_tickets"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    video_id: Mapped[UUID] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SharedVideo(Base):
+    """A score's share link, as far as its video goes; kept from notation's events. A revocation
+    that overtook its share has no token yet."""
+
+    __tablename__ = "shared_videos"
+
+    share_id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_hash: Mapped[str | None] = mapped_column(unique=True)
+    video_id: Mapped[UUID]
+    notation_id: Mapped[UUID] = mapped_column(index=True)
+    expires_at: Mapped[datetime | None]
+    with_video: Mapped[bool] = mapped_column(server_default="false")
+    revoked_at: Mapped[datetime | None]
+
+
+class DeletedNotation(Base):
+    """A score that is gone: a share of it that is told of later leads nowhere."""
+
+    __tablename__ = "deleted_notations"
+
+    notation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    deleted_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -24,3 +24,12 @@ class MediaSettings(BackendSettings):
     max_dimension: int = Field(8_192, ge=16, description="Longest side of a picture, in pixels.")
     max_duration_s: float = Field(4 * 3600, gt=0, description="Longest recording, in seconds.")
     probe_timeout_s: float = Field(30, gt=0, description="Time to look into an uploaded file.")
+    upload_keep_days: float = Field(
+        3, gt=0, description="An unfinished upload is kept this long after its last piece, in days."
+    )
+    ticket_lifetime_s: float = Field(
+        12 * 3600, gt=0, description="How long a play ticket plays, in seconds."
+    )
+    thumbnail_timeout_s: float = Field(
+        10, gt=0, description="Time to draw a thumbnail, in seconds."
+    )

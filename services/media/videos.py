@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -11,7 +13,8 @@ from libs.common.errors import NotFound
 from libs.common.events import UserDeleted, VideoDeleted
 from libs.common.messaging import announce, first_time
 from libs.common.paging import page_of
-from services.media import jobs
+from libs.common.storage import Storage
+from services.media import jobs, links
 from services.media.models import AudioFile, Video
 
 
@@ -53,18 +56,51 @@ async def remove(session: AsyncSession, video: Video) -> None:
     for job in await jobs.of_video(session, video.id):
         if job.status in jobs.OPEN:
             await jobs.stop(session, job, "The video was deleted.")
+    await links.drop(session, video.id)
     announce(session, VideoDeleted(video_id=video.id, user_id=video.user_id))
 
 
-async def remove_all_of(session: AsyncSession, gone: UserDeleted) -> list[str]:
-    """Delete a user's videos; the storage keys to remove once that is committed."""
+async def remove_files(storage: Storage, video_ids: Sequence[UUID]) -> None:
+    """Remove what lies in storage of deleted videos: the originals and their thumbnails."""
+    for video_id in video_ids:
+        await storage.delete_all(f"videos/{video_id}")
+
+
+async def remove_all_of(session: AsyncSession, gone: UserDeleted) -> list[UUID]:
+    """Delete a user's videos; those whose files are to be removed once that is committed."""
     if not await first_time(session, gone):
         return []
     rows = await session.scalars(
         select(Video).where(Video.user_id == gone.user_id, Video.deleted_at.is_(None))
     )
-    keys = []
+    removed = []
     for video in rows:
-        keys.append(video.storage_path)
+        removed.append(video.id)
         await remove(session, video)
-    return keys
+    return removed
+
+
+PLAYED: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "video/mp4": (frozenset({"h264", "av1", "vp9"}), frozenset({"aac", "mp3", "opus", "flac"})),
+    "video/webm": (frozenset({"vp8", "vp9", "av1"}), frozenset({"opus", "vorbis"})),
+    "audio/mp4": (frozenset(), frozenset({"aac", "mp3", "opus", "flac"})),
+    "audio/mpeg": (frozenset(), frozenset({"mp3", "aac"})),
+    "audio/ogg": (frozenset(), frozenset({"vorbis", "opus", "flac"})),
+    "audio/flac": (frozenset(), frozenset({"flac"})),
+    "audio/wav": (frozenset(), frozenset({"pcm_s16le", "pcm_u8", "pcm_s24le", "pcm_f32le"})),
+}
+"""Video and audio codecs by media type that the current Chrome, Firefox and Safari all play, as
+MDN's guide to media containers and codecs has it. HEVC is none: that depends on the machine."""
+
+
+def is_browser_playable(video: Video) -> bool:
+    """Whether a browser can be expected to play the file as it is. QuickTime is MP4 by another
+    name, which most browsers play when they are given it; files of unknown codecs (uploaded
+    before those were kept) are judged by their container."""
+    content_type = "video/mp4" if video.content_type == "video/quicktime" else video.content_type
+    if content_type not in PLAYED:
+        return False
+    pictures, sounds = PLAYED[content_type]
+    return (video.video_codec is None or video.video_codec in pictures) and (
+        video.audio_codec is None or video.audio_codec in sounds
+    )

@@ -76,6 +76,14 @@ async def test_a_video_is_shown_with_what_is_in_it(
         "width": 64,
         "height": 48,
         "frame_rate": 10.0,
+        "video_codec": "h264",
+        "audio_codec": "aac",
+        "browser_playable": True,
+        "status": "ready",
+        "progress": 1.0,
+        "message": jobs[-1]["message"],
+        "error_code": None,
+        "notation_id": owned.notation_id,
     }
     assert [job["job_type"] for job in jobs] == ["extraction", "onset", "notation"]
     assert len({job["run_id"] for job in jobs}) == 1

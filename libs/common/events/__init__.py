@@ -13,7 +13,13 @@ from libs.common.events.audio import (
 )
 from libs.common.events.auth import UserDeleted, UserRegistered
 from libs.common.events.media import JobCancelled, JobRequested, VideoDeleted, VideoUploaded
-from libs.common.events.notation import NotationCreated, NotationDeleted, NotationRevised
+from libs.common.events.notation import (
+    NotationCreated,
+    NotationDeleted,
+    NotationRevised,
+    NotationShared,
+    ShareRevoked,
+)
 from libs.common.events.work import (
     AudioWorkAccepted,
     AudioWorkFailed,
@@ -39,7 +45,9 @@ __all__ = [
     "NotationCreated",
     "NotationDeleted",
     "NotationRevised",
+    "NotationShared",
     "NotationWorkFailed",
+    "ShareRevoked",
     "StemsSeparated",
     "UserDeleted",
     "UserRegistered",
@@ -66,6 +74,8 @@ SUBSCRIBERS: dict[type[Event], tuple[str, ...]] = {
     NotationCreated: ("media",),
     NotationRevised: (),
     NotationDeleted: ("media",),
+    NotationShared: ("media",),
+    ShareRevoked: ("media",),
 }
 
 DURABLE = {kind.type: who for kind, who in SUBSCRIBERS.items() if not kind.transient}

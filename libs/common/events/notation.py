@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -38,3 +39,23 @@ class NotationDeleted(NotationEvent):
     """A score is gone."""
 
     type: ClassVar[str] = "notation.notation-deleted.v1"
+
+
+class NotationShared(NotationEvent):
+    """Whoever has the link may read a score until `expires_at`; with `with_video`, watch its
+    video, too. The token itself is told to nobody: `token_hash` is its SHA-256 in hex."""
+
+    type: ClassVar[str] = "notation.notation-shared.v1"
+
+    share_id: UUID
+    token_hash: str
+    with_video: bool
+    expires_at: datetime
+
+
+class ShareRevoked(NotationEvent):
+    """A link leads nowhere any more."""
+
+    type: ClassVar[str] = "notation.share-revoked.v1"
+
+    share_id: UUID
