@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.errors import NotFound, Unauthorized, problem_responses
+from libs.common.idempotency import IdempotencyKey
 from libs.common.steps import DETAIL_HELP, GRID_HELP, SWING_HELP, Grid, Tempo, TimeSignature
 from libs.common.tokens import CurrentCaller
 from services.notation import history, kits, scores
@@ -22,12 +23,12 @@ from services.notation.api import (
     Session,
     Sessions,
     TheScribe,
-    etag,
     expected_version,
 )
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.edits import MAX_OPERATIONS, OPERATIONS
 from services.notation.domain.score import ScoreError
+from services.notation.edit_once import Edit, Made
 from services.notation.models import Notation, NotationVersion
 from services.notation.scribe import invalid
 
@@ -132,18 +133,23 @@ async def update_notation(
     response: Response,
     scribe: TheScribe,
     if_match: IfMatch = None,
-) -> Notation:
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
     """Edit a score; the version before stays readable."""
     expected = expected_version(if_match)
+    change = body.model_dump(exclude_none=True)
+    edit = Edit(caller.user_id, notation_id, idempotency_key, ("put", expected, change))
+    made_before = await edit.answered(sessions)
+    if made_before is not None:
+        return tagged(response, made_before)
     async with sessions() as session:
         notation = await scores.get(session, caller.user_id, notation_id)
-    scores.check_version(notation, expected)
-    change = body.model_dump(exclude_none=True)
+        await scores.check_version(session, notation, expected)
     anew = {name: change[name] for name in ANEW if name in change}
     if anew:
         # What was chosen before and is not named now stays.
         anew = {name: notation.options[name] for name in ANEW if name in notation.options} | anew
-        change |= anew
+        change = change | anew
     kit_before = notation.notation_json["score"]["kit"]
     try:
         made, what = await scribe.change(scores.as_bytes(notation), change)
@@ -151,7 +157,8 @@ async def update_notation(
     except ScoreError as error:
         prefix = "body.notation_json" if body.notation_json is not None else "body"
         raise invalid(error, prefix) from error
-    async with sessions.begin() as session:
+
+    async def write(session: AsyncSession) -> Notation:
         if document.score.kit != kit_before:
             await kits.wanted(session, caller.user_id, document.score.kit, "body")
         notation = await scores.get(session, caller.user_id, notation_id, lock=True)
@@ -159,8 +166,10 @@ async def update_notation(
         if anew:
             notation.options = notation.options | anew
             await session.flush()
-    etag(response, notation)
-    return notation
+        return notation
+
+    async with sessions.begin() as session:
+        return tagged(response, await edit.done(session, write))
 
 
 @router.get(
@@ -201,13 +210,18 @@ async def restore_version(
     session: Session,
     response: Response,
     if_match: IfMatch = None,
-) -> Notation:
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
     """Make an earlier version the current one (as a new version, so that this can be undone)."""
     expected = expected_version(if_match)
-    notation = await scores.get(session, caller.user_id, notation_id, lock=True)
-    notation = await history.restore(session, caller.user_id, notation, expected, version)
-    etag(response, notation)
-    return notation
+
+    async def write(session: AsyncSession) -> Notation:
+        notation = await scores.get(session, caller.user_id, notation_id, lock=True)
+        return await history.restore(session, caller.user_id, notation, expected, version)
+
+    what = ("restore", expected, version)
+    edit = Edit(caller.user_id, notation_id, idempotency_key, what)
+    return tagged(response, await edit.done(session, write))
 
 
 @router.post("/{notation_id}/undo", response_model=NotationDetail, responses=WRITE_PROBLEMS)
@@ -217,9 +231,11 @@ async def undo(
     session: Session,
     response: Response,
     if_match: IfMatch = None,
-) -> Notation:
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
     """Take the last change back, and the one before it when asked again; 409 at the first."""
-    return await _step(notation_id, caller.user_id, session, response, if_match, "undo")
+    edit = Edit(caller.user_id, notation_id, idempotency_key, ("undo", expected_version(if_match)))
+    return tagged(response, await _step(edit, session, if_match, "undo"))
 
 
 @router.post("/{notation_id}/redo", response_model=NotationDetail, responses=WRITE_PROBLEMS)
@@ -229,21 +245,24 @@ async def redo(
     session: Session,
     response: Response,
     if_match: IfMatch = None,
-) -> Notation:
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
     """Do again what was undone last; a change in between forgets it, and then this is a 409."""
-    return await _step(notation_id, caller.user_id, session, response, if_match, "redo")
+    edit = Edit(caller.user_id, notation_id, idempotency_key, ("redo", expected_version(if_match)))
+    return tagged(response, await _step(edit, session, if_match, "redo"))
 
 
-async def _step(
-    notation_id: UUID,
-    user_id: UUID,
-    session: AsyncSession,
-    response: Response,
-    if_match: str | None,
-    way: history.Way,
-) -> Notation:
+async def _step(edit: Edit, session: AsyncSession, if_match: str | None, way: history.Way) -> Made:
     expected = expected_version(if_match)
-    notation = await scores.get(session, user_id, notation_id, lock=True)
-    notation = await history.step(session, user_id, notation, expected, way)
-    etag(response, notation)
-    return notation
+
+    async def write(session: AsyncSession) -> Notation:
+        notation = await scores.get(session, edit.user_id, edit.notation_id, lock=True)
+        return await history.step(session, edit.user_id, notation, expected, way)
+
+    return await edit.done(session, write)
+
+
+def tagged(response: Response, made: Made) -> Any:
+    """The score, its version as ETag."""
+    response.headers["ETag"] = f'"{made["version"] if isinstance(made, dict) else made.version}"'
+    return made

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.common.errors import Invalid, NotFound, Unauthorized, problem_responses
@@ -15,8 +17,10 @@ from services.notation import history, kits, scores
 from services.notation.api import Sessions, TheScribe
 from services.notation.domain.document import SCHEMA_PATH
 from services.notation.domain.exports import FORMATS
+from services.notation.domain.kit import Kit
 from services.notation.domain.score import ScoreError
 from services.notation.models import Notation, NotationVersion
+from services.notation.scribe import Scribe
 
 router = APIRouter(prefix="/notation", tags=["notation"])
 
@@ -87,34 +91,56 @@ EXPORT_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+@dataclass
+class ExportWishes:
+    """A format and its options, as query parameters."""
+
+    kind: Annotated[
+        str, Query(alias="format", max_length=20, description="See GET /notation/formats.")
+    ] = "musicxml"
+    page: Annotated[int | None, Query(ge=1, le=10_000, description="svg, png")] = None
+    width_px: Annotated[int | None, Query(ge=100, le=6000, description="png")] = None
+    width: Annotated[int | None, Query(ge=20, le=1000, description="tab: characters")] = None
+    schema: Annotated[
+        Literal["4.0", "3.1"] | None, Query(description="musicxml, mxl: MusicXML's version")
+    ] = None
+    mode: Annotated[
+        Literal["written", "performed"] | None, Query(description="midi: as written or played")
+    ] = None
+    click: Annotated[bool | None, Query(description="midi: with a click track")] = None
+    repeats: Annotated[
+        Literal["written", "signs"] | None,
+        Query(description="Write bars that return out, or show repeat signs."),
+    ] = None
+    legend: Annotated[bool | None, Query(description="Show what the kit's notes mean.")] = None
+    kit: Annotated[
+        str | None,
+        Query(max_length=64, description="A kit table, see GET /notation/kits. Null: the score's."),
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were named."""
+        options = {
+            "page": self.page,
+            "width_px": self.width_px,
+            "width": self.width,
+            "schema": self.schema,
+            "mode": self.mode,
+            "click": self.click,
+            "repeats": self.repeats,
+            "legend": self.legend,
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+
 @router.get("/{notation_id}/export", response_class=Response, responses=EXPORT_RESPONSES)
 async def export_notation(
     notation_id: UUID,
     caller: CurrentCaller,
     sessions: Sessions,
     scribe: TheScribe,
-    kind: Annotated[
-        str, Query(alias="format", max_length=20, description="See GET /notation/formats.")
-    ] = "musicxml",
-    page: Annotated[int | None, Query(ge=1, le=10_000, description="svg, png")] = None,
-    width_px: Annotated[int | None, Query(ge=100, le=6000, description="png")] = None,
-    width: Annotated[int | None, Query(ge=20, le=1000, description="tab: characters")] = None,
-    schema: Annotated[
-        Literal["4.0", "3.1"] | None, Query(description="musicxml, mxl: MusicXML's version")
-    ] = None,
-    mode: Annotated[
-        Literal["written", "performed"] | None, Query(description="midi: as written or played")
-    ] = None,
-    click: Annotated[bool | None, Query(description="midi: with a click track")] = None,
-    repeats: Annotated[
-        Literal["written", "signs"] | None,
-        Query(description="Write bars that return out, or show repeat signs."),
-    ] = None,
-    legend: Annotated[bool | None, Query(description="Show what the kit's notes mean.")] = None,
-    kit: Annotated[
-        str | None,
-        Query(max_length=64, description="A kit table, see GET /notation/kits. Null: the score's."),
-    ] = None,
+    wishes: Annotated[ExportWishes, Depends()],
     version: Annotated[int | None, Query(ge=1, description="Null: the current one.")] = None,
 ) -> Response:
     """A score as a file. GET /notation/formats lists the formats, and which options each takes."""
@@ -123,21 +149,21 @@ async def export_notation(
         kept: Notation | NotationVersion = notation
         if version is not None:
             kept = await history.version(session, notation, version)
-        named = kit or str(kept.notation_json["score"]["kit"])
+        named = wishes.kit or str(kept.notation_json["score"]["kit"])
         table = await kits.wanted(session, caller.user_id, named, "query.kit")
-    options = {
-        "page": page,
-        "width_px": width_px,
-        "width": width,
-        "schema": schema,
-        "mode": mode,
-        "click": click,
-        "repeats": repeats,
-        "legend": legend,
-    }
-    given = {name: value for name, value in options.items() if value is not None}
+    return await made_export(scribe, kept, table, wishes)
+
+
+async def made_export(
+    scribe: Scribe,
+    kept: Notation | NotationVersion,
+    kit: Kit,
+    wishes: ExportWishes,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The file, made without a database connection."""
     try:
-        made = await scribe.export(scores.as_bytes(kept), kind.lower(), table, given)
+        made = await scribe.export(scores.as_bytes(kept), wishes.kind.lower(), kit, wishes.given)
     except ScoreError as error:
         raise Invalid(error.message, code="invalid-export", field=f"query.{error.field}") from error
     return Response(
@@ -146,5 +172,6 @@ async def export_notation(
         headers={
             "Content-Disposition": f'attachment; filename="{made.file_name}"',
             "ETag": f'"{kept.version}"',
+            **(headers or {}),
         },
     )

@@ -35,21 +35,31 @@ async def versions(session: AsyncSession, notation: Notation) -> list[NotationVe
 
 async def version(session: AsyncSession, notation: Notation, number: int) -> NotationVersion:
     """One version with its document, or NotFound."""
+    return await version_of(session, notation.id, number)
+
+
+async def version_of(session: AsyncSession, notation_id: UUID, number: int) -> NotationVersion:
+    """The same, by the notation's id."""
     found = await session.scalar(
         select(NotationVersion)
-        .where(NotationVersion.notation_id == notation.id, NotationVersion.version == number)
+        .where(NotationVersion.notation_id == notation_id, NotationVersion.version == number)
         .options(undefer(NotationVersion.notation_json))
     )
     if found is None:
-        raise NotFound("There is no such version.", code="version-not-found")
+        raise no_version()
     return found
+
+
+def no_version() -> NotFound:
+    """What a version that is not there answers."""
+    return NotFound("There is no such version.", code="version-not-found")
 
 
 async def restore(
     session: AsyncSession, user_id: UUID, notation: Notation, expected: int, number: int
 ) -> Notation:
     """Make an earlier version the current one, as a new version."""
-    check_version(notation, expected)
+    await check_version(session, notation, expected)
     former = await version(session, notation, number)
     return await replace(
         session,
@@ -65,7 +75,7 @@ async def step(
     session: AsyncSession, user_id: UUID, notation: Notation, expected: int, way: Way
 ) -> Notation:
     """Undo the last change, or do again what was undone last; Conflict where there is nothing."""
-    check_version(notation, expected)
+    await check_version(session, notation, expected)
     now = await version(session, notation, notation.version)
     # Whose document this is: an undone version stands for an earlier one.
     shown = now if now.source is None else await version(session, notation, now.source)

@@ -37,6 +37,13 @@ async def wanted(session: AsyncSession, user_id: UUID, name: str, field: str) ->
     return kit
 
 
+def ours(name: str, field: str) -> Kit:
+    """One of Backbeat's own, for a guest: Invalid where there is none."""
+    if name not in KITS:
+        raise Invalid(f"No kit is called {name!r}.", code="unknown-kit", field=field)
+    return KITS[name]
+
+
 async def tables(session: AsyncSession, user_id: UUID) -> list[tuple[Kit, bool]]:
     """All that a user can use, ours first; whether each is the user's own."""
     rows = await session.scalars(

@@ -108,3 +108,50 @@ class NotationVersion(Base):
     redo: Mapped[list[int]] = mapped_column(JSONB, server_default="[]")
     """What was undone to get here, and may be done again."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ShareLink(Base):
+    """Whoever knows its token may read the score, until it ends. It goes with the score."""
+
+    __tablename__ = "share_links"
+    __table_args__ = (
+        Index("ix_share_links_notation_id_created_at_id", "notation_id", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    notation_id: Mapped[UUID] = mapped_column(ForeignKey("notations.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    """SHA-256 of the token in hex; the token itself is told once and not kept."""
+    name: Mapped[str]
+    with_video: Mapped[bool]
+    views: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_seen_at: Mapped[datetime | None]
+
+
+class PracticeSession(Base):
+    """Somebody practised some bars for a while. It goes with the score."""
+
+    __tablename__ = "practice_sessions"
+    __table_args__ = (
+        Index("ix_practice_sessions_notation_id_created_at_id", "notation_id", "created_at", "id"),
+    )
+
+    notation_id: Mapped[UUID] = mapped_column(
+        ForeignKey("notations.id", ondelete="CASCADE"), primary_key=True
+    )
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    """The client's own."""
+    user_id: Mapped[UUID]
+    from_bar: Mapped[int]
+    to_bar: Mapped[int]
+    speed: Mapped[float]
+    """1 as recorded, 0.5 half as fast."""
+    loops: Mapped[int]
+    """How many times the bars were played through."""
+    seconds: Mapped[float]
+    started_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -109,14 +109,17 @@ def _keep_version(
 
 
 async def get(
-    session: AsyncSession, user_id: UUID, notation_id: UUID, *, lock: bool = False
+    session: AsyncSession,
+    user_id: UUID,
+    notation_id: UUID,
+    *,
+    lock: bool = False,
+    document: bool = True,
 ) -> Notation:
-    """One's own score with its document, or NotFound."""
-    rows = (
-        select(Notation)
-        .where(Notation.id == notation_id, Notation.user_id == user_id)
-        .options(undefer(Notation.notation_json))
-    )
+    """One's own score, with its document unless that is not wanted; or NotFound."""
+    rows = select(Notation).where(Notation.id == notation_id, Notation.user_id == user_id)
+    if document:
+        rows = rows.options(undefer(Notation.notation_json))
     notation = await session.scalar(rows.with_for_update() if lock else rows)
     if notation is None:
         raise NotFound("There is no such notation.", code="notation-not-found")
@@ -150,7 +153,7 @@ async def replace(
 
     `source` is the earlier version that this one brings back, `redo` what was undone to get there.
     """
-    check_version(notation, expected_version)
+    await check_version(session, notation, expected_version)
     before = notation.version
     for name, value in _facts(document).items():
         setattr(notation, name, value)
@@ -173,15 +176,35 @@ async def replace(
     return notation
 
 
-def check_version(notation: Notation, expected_version: int) -> None:
-    """PreconditionFailed unless the score still has the version that the caller has read."""
-    if notation.version != expected_version:
-        raise PreconditionFailed(
-            f"The notation is at version {notation.version} by now, yours is {expected_version}. "
-            "Read it again, and make your change on that.",
-            headers={"ETag": f'"{notation.version}"'},
-            current_version=notation.version,
-        )
+async def check_version(session: AsyncSession, notation: Notation, expected_version: int) -> None:
+    """PreconditionFailed unless the score still has the version that the caller has read; it says
+    what came in between."""
+    if notation.version == expected_version:
+        return
+    last = await session.get(NotationVersion, (notation.id, notation.version))
+    came = f" ({last.change})" if last else ""
+    raise PreconditionFailed(
+        f"The notation is at version {notation.version} by now{came}, yours is "
+        f"{expected_version}. Read it again, and make your change on that.",
+        headers={"ETag": f'"{notation.version}"'},
+        current_version=notation.version,
+        changed_by=str(last.changed_by) if last else None,
+        change=last.change if last else None,
+    )
+
+
+def as_made(notation: Notation, made: NotationVersion) -> dict[str, Any]:
+    """A score as it was when this version of it was made, for who asks again."""
+    facts = _facts(ScoreDocument.from_dict(made.notation_json))
+    return {
+        "id": notation.id,
+        "video_id": notation.video_id,
+        "version": made.version,
+        "options": notation.options,
+        "created_at": notation.created_at,
+        "updated_at": made.created_at,
+        **facts,
+    }
 
 
 async def remove(session: AsyncSession, notation: Notation) -> None:

@@ -86,6 +86,29 @@ class Scribe:
                 headers={"Retry-After": "10"},
             ) from error
 
+    async def view(self, document: bytes, drawing: writing.Drawing) -> bytes:
+        """A score's view, zipped."""
+        try:
+            made: bytes = await self.drawer.run(
+                writing.draw_view, document, drawing, timeout_s=self.settings.time_limit_s
+            )
+        except (TookTooLong, ChildDied) as error:
+            raise Unavailable(
+                "Drawing this score took too long. Try it without its longest part.",
+                headers={"Retry-After": "10"},
+            ) from error
+        return made
+
+    async def stats(self, document: bytes) -> dict[str, Any]:
+        """A score in numbers."""
+        try:
+            made: dict[str, Any] = await self.editor.run(
+                writing.count_strokes, document, timeout_s=self.settings.edit_limit_s
+            )
+        except (TookTooLong, ChildDied) as error:
+            raise Unavailable("Counting in this score took too long.") from error
+        return made
+
     async def close(self) -> None:
         """End the child processes."""
         self.writer.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,9 +13,13 @@ from services.notation.domain import edits, imports
 from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.exports import Export, export
 from services.notation.domain.kit import Kit
+from services.notation.domain.musicxml import Repeats
+from services.notation.domain.pictures import Look
 from services.notation.domain.quantise import Options, quantise
 from services.notation.domain.rewrite import rewrite
 from services.notation.domain.score import ScoreError
+from services.notation.domain.stats import statistics
+from services.notation.domain.view import to_view
 
 Progress = Callable[[float], None]
 
@@ -79,6 +84,36 @@ def make_export(
     """A score document to a file; ScoreError for a format that is not there."""
     del progress
     return export(ScoreDocument.from_json(document), format, Kit.from_dict(kit), **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a view is wished; `about` goes into it as it is."""
+
+    width_mm: int
+    repeats: Repeats
+    legend: bool
+    kit: dict[str, Any]
+    about: dict[str, Any]
+
+
+def draw_view(document: bytes, drawing: Drawing, *, progress: Progress) -> bytes:
+    """A score document to its view, zipped, for that is a twentieth to send and to keep."""
+    del progress
+    look = Look(Kit.from_dict(drawing.kit), drawing.repeats, drawing.legend)
+    made = to_view(
+        ScoreDocument.from_json(document),
+        width_mm=drawing.width_mm,
+        look=look,
+        about=drawing.about,
+    )
+    return gzip.compress(made, mtime=0)
+
+
+def count_strokes(document: bytes, *, progress: Progress) -> dict[str, Any]:
+    """A score document to its statistics, in JSON's own types."""
+    del progress
+    return statistics(ScoreDocument.from_json(document)).to_dict()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,14 @@ class Watching:
             document, kind, kit.to_dict(), options, progress=lambda fraction: None
         )
 
+    async def view(self, document: bytes, drawing: writing.Drawing) -> bytes:
+        await with_a_connection(self.sessions)
+        return writing.draw_view(document, drawing, progress=lambda fraction: None)
+
+    async def stats(self, document: bytes) -> dict[str, Any]:
+        await with_a_connection(self.sessions)
+        return writing.count_strokes(document, progress=lambda fraction: None)
+
 
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     app.dependency_overrides[current_caller] = lambda: Caller(ALICE, frozenset({"user"}), "t")
@@ -109,8 +117,17 @@ async def test_writing_and_drawing_a_score_hold_no_connection(
     assert faster.json()["tempo"] == 90
     stale = await notation.put(path, json={"tempo": 100}, headers={"If-Match": '"1"'})
     assert (stale.status_code, stale.headers["etag"]) == (412, '"2"')
+    keyed |= {"Idempotency-Key": str(uuid4()), "If-Match": '"2"'}
+    for _ in range(2):
+        named = await notation.put(path, json={"title": "Named"}, headers=keyed)
+        assert (named.status_code, named.json()["version"]) == (200, 3), named.text
     drawn = await notation.get(f"{path}/export?format=midi")
     assert drawn.status_code == 200, drawn.text
+    for seen in (f"{path}/view", f"{path}/stats"):
+        assert (await notation.get(seen)).status_code == 200
+    shared = f"/shared/{(await notation.post(f'{path}/shares', json={})).json()['token']}"
+    for seen in (shared, f"{shared}/view", f"{shared}/export?format=midi"):
+        assert (await notation.get(seen)).status_code == 200
     read_in = await notation.post("/notation/import", content=drawn.content)
     assert read_in.status_code == 201, read_in.text
 

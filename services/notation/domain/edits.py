@@ -286,6 +286,18 @@ def _set_sticking(sheet: Sheet, fields: Fields, path: str) -> None:
         sheet.notes[note.id] = (place, replace(note, sticking=hand))
 
 
+def _confirm(sheet: Sheet, fields: Fields, path: str) -> None:
+    """Say that notes, or graces, are as they were played: the ear's doubt is gone."""
+    ids = fields["ids"]
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_IDS:
+        raise ScoreError(f"{path}.ids", f"expected a list of 1 to {MAX_IDS} ids of notes")
+    graces = {grace.id for _, note in sheet.notes.values() for grace in note.graces}
+    for index, stroke in enumerate(ids):
+        if not isinstance(stroke, str) or (stroke not in sheet.notes and stroke not in graces):
+            raise ScoreError(f"{path}.ids[{index}]", "no note is called so")
+    sheet.confirm(set(ids))
+
+
 # Time
 
 
@@ -676,6 +688,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "articulate": Operation(_articulate, ("ids",), ("articulations", "add", "remove")),
     "set-velocity": Operation(_set_velocity, ("ids", "velocity")),
     "set-sticking": Operation(_set_sticking, ("ids", "sticking")),
+    "confirm": Operation(_confirm, ("ids",)),
     "set-meter": Operation(_set_meter, ("bar", "meter"), ("until",)),
     "set-tempo": Operation(_set_tempo, ("bar", "bpm"), ("unit", "text")),
     "remove-tempo": Operation(_remove_tempo, ("bar",)),

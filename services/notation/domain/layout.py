@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
@@ -14,10 +15,30 @@ COLUMNS_A_LINE: Final = 56
 _NARROWEST: Final = 4
 
 
-def line_breaks(bars: Iterable[Bar], signs: Collection[int] = ()) -> set[int]:
-    """Indices of bars that begin a line: four to a line where they fit, else two, else one.
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a line takes; as set here, one of A4."""
 
-    A pickup shares the first line with four more. `signs` are numbers of bars drawn as a sign.
+    bars: int = BARS_A_LINE
+    columns: int = COLUMNS_A_LINE
+
+
+A4: Final = Room()
+_A4_MM: Final = 194.0
+
+
+def room_on(width_mm: float) -> Room:
+    """What a line of so much music takes: eight bars instead of four where the page is as wide as
+    two of A4."""
+    columns = max(1, int(width_mm / _A4_MM * COLUMNS_A_LINE))
+    return Room(BARS_A_LINE * (2 if columns >= 2 * COLUMNS_A_LINE else 1), columns)
+
+
+def line_breaks(bars: Iterable[Bar], signs: Collection[int] = (), room: Room = A4) -> set[int]:
+    """Indices of bars that begin a line: as many to a line as it has room for, else half as many,
+    down to one.
+
+    A pickup shares the first line with as many more. `signs` are numbers of bars drawn as a sign.
     """
     bars = list(bars)
     columns = [
@@ -29,9 +50,10 @@ def line_breaks(bars: Iterable[Bar], signs: Collection[int] = ()) -> set[int]:
     breaks = set()
     begin = 0
     while begin < len(bars):
-        size = BARS_A_LINE + (1 if begin == 0 and bars[0].missing else 0)
-        while size > 1 and sum(columns[begin : begin + size]) > COLUMNS_A_LINE:
-            size = 2 if size > 2 else 1
+        fewer = room.bars
+        size = fewer + (1 if begin == 0 and bars[0].missing else 0)
+        while size > 1 and sum(columns[begin : begin + size]) > room.columns:
+            size = fewer = max(1, fewer // 2)
         if begin:
             breaks.add(begin)
         begin += size

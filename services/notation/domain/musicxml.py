@@ -22,7 +22,7 @@ from services.notation.domain import engrave
 from services.notation.domain.directions import Direction, directions
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, KitEntry, kit_called
-from services.notation.domain.layout import doubled_rests, line_breaks
+from services.notation.domain.layout import A4, Room, doubled_rests, line_breaks
 from services.notation.domain.score import (
     Articulation,
     Bar,
@@ -80,13 +80,13 @@ def to_musicxml(
 
 
 def for_engraving(
-    document: ScoreDocument, kit: Kit, signs: Mapping[int, int], head_lines: int
+    document: ScoreDocument, kit: Kit, signs: Mapping[int, int], head_lines: int, room: Room = A4
 ) -> str:
     """What Verovio draws: `head_lines` lines are left free above the first staff, and so are the
     bars whose sign stands for several, for it has no such sign."""
     words = '<credit-words justify="center" valign="top">\u00a0</credit-words>'
     head_words = [f'<credit page="1">{words * head_lines}</credit>'] if head_lines else []
-    return _joined(document, kit, head_words, signs, for_verovio=True).decode()
+    return _joined(document, kit, head_words, signs, room=room, for_verovio=True).decode()
 
 
 def bar_id(number: int) -> str:
@@ -131,7 +131,7 @@ def legend_of(score: Score, kit: Kit) -> list[KitEntry]:
     )
 
 
-def repeated_bars(score: Score, repeats: Repeats) -> dict[int, int]:
+def repeated_bars(score: Score, repeats: Repeats, room: Room = A4) -> dict[int, int]:
     """Numbers of the bars that a sign stands for, and for how many one sign stands.
 
     A sign for several bars needs them on one line; where they are not, they are written out.
@@ -141,7 +141,7 @@ def repeated_bars(score: Score, repeats: Repeats) -> dict[int, int]:
     groups = {again.bar: again.bars for again in score.repeats}
     while True:
         signs = {bar + i: size for bar, size in groups.items() for i in range(size)}
-        breaks = {score.bars[index].number for index in line_breaks(score.bars, signs)}
+        breaks = {score.bars[index].number for index in line_breaks(score.bars, signs, room)}
         torn = [bar for bar, size in groups.items() if breaks & set(range(bar + 1, bar + size))]
         if not torn:
             return signs
@@ -156,6 +156,7 @@ def _joined(
     signs: Mapping[int, int],
     schema: Schema = "4.0",
     *,
+    room: Room = A4,
     for_verovio: bool = False,
 ) -> bytes:
     lines = [
@@ -164,7 +165,7 @@ def _joined(
         f'<part id="{PART}">',
     ]
     marks = directions(document, swing_sounds=schema == "4.0")
-    lines += _measures(document, kit, signs, marks, for_verovio=for_verovio)
+    lines += _measures(document, kit, signs, marks, room, for_verovio=for_verovio)
     lines.append("</part>\n</score-partwise>\n")
     return "\n".join(lines).encode()
 
@@ -249,12 +250,13 @@ def _measures(
     kit: Kit,
     signs: Mapping[int, int],
     marks: Mapping[int, Sequence[Direction]],
+    room: Room,
     *,
     for_verovio: bool,
 ) -> Iterable[str]:
     bars = document.score.bars
     divisions = _divisions(bars)
-    breaks = line_breaks(bars, signs)
+    breaks = line_breaks(bars, signs, room)
     writer = _VoiceWriter(kit, divisions, gathers=for_verovio)
     for index, bar in enumerate(bars):
         implicit = ' implicit="yes"' if bar.missing else ""

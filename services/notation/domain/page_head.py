@@ -28,7 +28,7 @@ _SIGNS: Final = {"open-string": "E5E7", "stopped": "E5E5"}
 
 def height(title: str, legend: Sequence[KitEntry], width: float) -> float:
     """How much it takes, in SVG units (hundredths of a millimetre)."""
-    rows = len(_rows(legend))
+    rows = len(_rows(legend, width))
     return _title_height(title, width) + (rows * _ROW_HEIGHT + _BELOW if rows else 0.0)
 
 
@@ -39,7 +39,7 @@ def page_head(title: str, legend: Sequence[KitEntry], kit: Kit, width: float) ->
     for number, line in enumerate(lines, start=1):
         _text(group, line, width / 2, size * (1.15 * number - 0.35), size)
     top = _title_height(title, width)
-    for entries in _rows(legend):
+    for entries in _rows(legend, width):
         row = etree.SubElement(group, f"{SVG}g", {"class": "legend"})
         _row(row, entries, kit, width, top)
         top += _ROW_HEIGHT
@@ -60,9 +60,9 @@ def _title_height(title: str, width: float) -> float:
     return len(lines) * 1.15 * size + _UNDER_TITLE if lines else 0.0
 
 
-def _rows(legend: Sequence[KitEntry]) -> list[Sequence[KitEntry]]:
+def _rows(legend: Sequence[KitEntry], width: float) -> list[Sequence[KitEntry]]:
     """As few as they can be, and about equally long."""
-    count = -(-len(legend) // COLUMNS)
+    count = -(-len(legend) // max(1, min(COLUMNS, int(width / _COLUMN))))
     size = -(-len(legend) // max(1, count))
     return [legend[begin : begin + size] for begin in range(0, len(legend), max(1, size))]
 

@@ -19,6 +19,7 @@ from services.notation.domain import page_head, retouch
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.glyphs import FONT, UNDRAWN
 from services.notation.domain.kit import Kit, kit_called
+from services.notation.domain.layout import A4, Room, room_on
 from services.notation.domain.musicxml import (
     Repeats,
     bar_id,
@@ -46,10 +47,21 @@ class Paper:
     margin: int = 150
     cut_to_music: bool = False
     """Whether the page ends where its music does, as suits a screen."""
+    room: Room = A4
+    """What a line takes."""
 
 
 SCREEN: Final = Paper(margin=80, cut_to_music=True)
 PRINT: Final = Paper()
+_LEAST_HEIGHT: Final = 100
+_LINE_MARGIN: Final = 20
+
+
+def one_line(width_mm: int) -> Paper:
+    """So low that a page takes one line of music."""
+    width = width_mm * 10
+    room = room_on((width - 2 * _LINE_MARGIN) / 10)
+    return Paper(width, _LEAST_HEIGHT, _LINE_MARGIN, cut_to_music=True, room=room)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,13 @@ def to_svg_pages(document: ScoreDocument, paper: Paper = SCREEN, look: Look = Lo
     with _LOCK:
         engraving = _Engraving(document, paper, look)
         return [engraving.page(number) for number in range(1, engraving.pages + 1)]
+
+
+def to_lines(document: ScoreDocument, width_mm: int, look: Look = Look()) -> list[etree._Element]:
+    """A picture of each line of music, for `inline` to make fit for a page."""
+    with _LOCK:
+        engraving = _Engraving(document, one_line(width_mm), look)
+        return [engraving.root(number) for number in range(1, engraving.pages + 1)]
 
 
 def to_svg(
@@ -137,7 +156,7 @@ class _Engraving:
             for _, _, note in score.notes()
             for stroke in (note.id, *(grace.id for grace in note.graces))
         }
-        signs = repeated_bars(score, look.repeats)
+        signs = repeated_bars(score, look.repeats, paper.room)
         self._long_repeats = [
             (bar_id(again.bar + again.bars // 2 - 1), again.bars)
             for again in score.repeats
@@ -168,7 +187,7 @@ class _Engraving:
                 "xmlIdSeed": 1,
             }
         )
-        drawn = for_engraving(document, _drawable(kit), signs, lines)
+        drawn = for_engraving(document, _drawable(kit), signs, lines, paper.room)
         if not self._toolkit.loadData(drawn):
             raise ScoreError("score", "could not be engraved")
 
@@ -177,14 +196,17 @@ class _Engraving:
         return int(self._toolkit.getPageCount())
 
     def page(self, number: int) -> str:
+        return etree.tostring(self.root(number), encoding="unicode")
+
+    def root(self, number: int) -> etree._Element:
         root = etree.fromstring(self._toolkit.renderToSVG(number).encode())
-        retouch.redraw_tempos(root)
+        retouch.redraw_tempos(root, self._width)
         retouch.redraw_heads(root, self._heads)
         retouch.draw_long_repeats(root, self._long_repeats)
         retouch.lift_stickings(root)
         if number == 1:
             self._draw_head(root)
-        return etree.tostring(root, encoding="unicode")
+        return root
 
     def _draw_head(self, root: etree._Element) -> None:
         reserved = root.find(f".//{SVG}g[@class='pgHead']")

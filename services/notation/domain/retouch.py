@@ -21,18 +21,22 @@ _UPRIGHT: Final = re.compile(r"M(-?[\d.]+) (-?[\d.]+) L(-?[\d.]+) (-?[\d.]+)")
 _LONG_SIGNS: Final = {2: "E501", 4: "E502"}
 
 
-def redraw_tempos(root: etree._Element) -> None:
-    """Draw the notes of tempo marks as paths: their font is on few machines."""
+def redraw_tempos(root: etree._Element, width: float) -> None:
+    """Draw the notes of tempo marks as paths: their font is on few machines. A mark that would
+    leave the page on its right moves left."""
     for text in root.iter(f"{SVG}text"):
         if any(span.get("font-family") == FONT for span in text.iter(f"{SVG}tspan")):
-            _draw_glyphs(text)
+            parent = text.getparent()
+            over = _draw_glyphs(text) - width
+            if over > 0 and parent is not None and parent.get("class") == "tempo":
+                parent.set("transform", f"translate({-over:g}, 0)")
 
 
-def _draw_glyphs(text: etree._Element) -> None:
-    """Glyphs become paths, and the words behind each begin where it ends."""
+def _draw_glyphs(text: etree._Element) -> float:
+    """Glyphs become paths, and the words behind each begin where it ends; where the last ends."""
     parent = text.getparent()
     if parent is None:
-        return
+        return 0.0
     x, y = float(text.get("x", "0")), float(text.get("y", "0"))
     behind_glyph = False
     for span in text.iter(f"{SVG}tspan"):
@@ -59,6 +63,7 @@ def _draw_glyphs(text: etree._Element) -> None:
                 x += shape.width * scale
         span.text = ""
         behind_glyph = True
+    return x
 
 
 def redraw_heads(root: etree._Element, heads: Mapping[str, str]) -> None:
@@ -106,6 +111,7 @@ def draw_long_repeats(root: etree._Element, groups: Iterable[tuple[str, int]]) -
 _LETTER_UP: Final = 230.0
 _LETTER_DOWN: Final = 60.0
 _DYNAMIC_UP: Final = 290.0
+_DYNAMIC_DOWN: Final = 110.0
 _NOTE_DOWN: Final = 95.0
 _REST_DOWN: Final = 290.0
 _GAP: Final = 110.0
@@ -149,6 +155,26 @@ def _heights(group: etree._Element) -> list[float]:
         elif points := element.get("points"):
             found += [float(number) for number in _NUMBER.findall(points)[1::2]]
     return found
+
+
+def lowest_mark(root: etree._Element) -> float:
+    """How far down the page stickings, dynamics and hairpins reach."""
+    margin = root.find(f"{SVG}g[@class='page-margin']")
+    top = _shift(margin) if margin is not None else 0.0
+    depths = [0.0]
+    for group in root.iter(f"{SVG}g"):
+        kind = group.get("class")
+        if kind in ("dynam", "hairpin"):
+            depths += [y + _shift(group) + _DYNAMIC_DOWN for y in _heights(group)]
+        elif kind == "verse":
+            rows = [float(text.get("y", "0")) for text in group.iter(f"{SVG}text")]
+            depths += [y + _shift(group) + _LETTER_DOWN for y in rows]
+    return top + max(depths)
+
+
+def _shift(group: etree._Element) -> float:
+    place = _PLACE.search(group.get("transform", ""))
+    return float(place[2]) if place else 0.0
 
 
 def _swap(letters: list[etree._Element], dynamics: list[etree._Element], lowest: float) -> None:

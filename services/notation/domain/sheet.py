@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -97,6 +97,16 @@ class Sheet:
     def played(self) -> Mapping[str, PlayedEvent]:
         """Every played event by its id."""
         return {event.id: event for event in self.base.performance.events}
+
+    def confirm(self, strokes: Collection[str]) -> None:
+        """Be sure of what was heard, under these ids."""
+        performance = self.base.performance
+        events = tuple(
+            replace(event, confidence=1.0) if event.id in strokes else event
+            for event in performance.events
+        )
+        self.base = replace(self.base, performance=replace(performance, events=events))
+        self.__dict__.pop("played", None)
 
     def swing_at(self, place: Fraction) -> Swing | None:
         """What holds there; None where it is straight."""

@@ -1,0 +1,117 @@
+"""Views of scores: drawn once for each version and wish, and kept while there is room."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.common.database import SessionMaker
+from libs.common.errors import Invalid
+from services.notation import history, kits, scores
+from services.notation.domain.kit import Kit
+from services.notation.domain.musicxml import Repeats
+from services.notation.domain.score import ScoreError
+from services.notation.domain.view import FORMAT
+from services.notation.models import NotationVersion
+from services.notation.scribe import Scribe
+from services.notation.writing import Drawing
+
+MAX_BYTES: Final = 32_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How somebody wants to see a score."""
+
+    width_mm: int
+    repeats: Repeats = "written"
+    legend: bool = True
+    kit: str | None = None
+    version: int | None = None
+    shared: bool = False
+    """Whether it is for somebody else, whom the score's id and video do not concern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be drawn, and its tag."""
+
+    notation_id: UUID
+    version: int
+    drawing: Drawing
+    tag: str
+
+
+class Views:
+    """The views that were asked for last, zipped, up to so many bytes."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, tag: str) -> bytes | None:
+        """A view that is still there."""
+        if tag in self._kept:
+            self._kept.move_to_end(tag)
+        return self._kept.get(tag)
+
+    def keep(self, tag: str, view: bytes) -> None:
+        """Keep it in place of those that nobody has asked for the longest."""
+        self._bytes += len(view) - len(self._kept.pop(tag, b""))
+        self._kept[tag] = view
+        while self._bytes > self._max_bytes:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= len(dropped)
+
+
+async def order_of(session: AsyncSession, user_id: UUID, notation_id: UUID, wish: Wish) -> Order:
+    """What one's own score would be drawn from, without reading its document."""
+    notation = await scores.get(session, user_id, notation_id, document=False)
+    version = notation.version if wish.version is None else wish.version
+    kit = await _kit(session, user_id, notation_id, version, wish)
+    about: dict[str, Any] = {"version": version}
+    if not wish.shared:
+        video_id = str(notation.video_id) if notation.video_id else None
+        about = {"notation_id": str(notation_id), "version": version, "video_id": video_id}
+    drawing = Drawing(wish.width_mm, wish.repeats, wish.legend, kit.to_dict(), about)
+    told = [FORMAT, str(notation_id), wish.width_mm, wish.repeats, wish.legend, drawing.kit, about]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
+    return Order(notation_id, version, drawing, f'W/"{version}-{digest}"')
+
+
+async def _kit(
+    session: AsyncSession, user_id: UUID, notation_id: UUID, version: int, wish: Wish
+) -> Kit:
+    named = await session.scalar(
+        select(NotationVersion.notation_json["score"]["kit"].astext).where(
+            NotationVersion.notation_id == notation_id, NotationVersion.version == version
+        )
+    )
+    if named is None:
+        raise history.no_version()
+    if wish.shared and wish.kit is not None:
+        return kits.ours(wish.kit, "query.kit")
+    return await kits.wanted(session, user_id, wish.kit or str(named), "query.kit")
+
+
+async def drawn(sessions: SessionMaker, scribe: Scribe, views: Views, order: Order) -> bytes:
+    """The view, zipped. No connection is held while it is drawn."""
+    kept = views.get(order.tag)
+    if kept is not None:
+        return kept
+    async with sessions() as session:
+        row = await history.version_of(session, order.notation_id, order.version)
+    try:
+        view = await scribe.view(scores.as_bytes(row), order.drawing)
+    except ScoreError as error:
+        raise Invalid(error.message, code="invalid-view", field=f"query.{error.field}") from error
+    views.keep(order.tag, view)
+    return view
