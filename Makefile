@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format openapi migrate clean
+.PHONY: help setup demo run test check format openapi showcase migrate clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ openapi: $(VENV)/.installed-dev ## Write docs/*.json anew: OpenAPI, AsyncAPI, sc
 	$(BIN)/backbeat asyncapi > docs/asyncapi.json
 	cp services/notation/domain/score.schema.json docs/score.schema.json
 	cp services/notation/domain/kits/kit.schema.json docs/kit.schema.json
+
+showcase: $(VENV)/.installed ## Make the studio's demo score anew
+	$(BIN)/python -m backbeat.showcase
 
 migrate: $(VENV)/.installed ## Upgrade the schemas of DATABASE_URL
 	$(BIN)/backbeat migrate

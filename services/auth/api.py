@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Cookie, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, field_validator
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -55,6 +56,16 @@ class Credentials(BaseModel):
     password: Password = Field(examples=["a long phrase that only you know"])
 
 
+class SignIn(Credentials):
+    """An address and a password, and where the refresh token is to be kept."""
+
+    cookie: bool = Field(
+        False,
+        description="For web pages: the refresh token comes as a cookie that scripts cannot read "
+        "and not in the answer. Refresh and sign out without a body then.",
+    )
+
+
 class RefreshRequest(BaseModel):
     """A refresh token."""
 
@@ -83,7 +94,9 @@ class TokenRead(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
-    refresh_token: str = Field(description="Gives new tokens at POST /auth/refresh, once.")
+    refresh_token: str = Field(
+        description="Gives new tokens at POST /auth/refresh, once. Empty where it is a cookie."
+    )
     token_type: str = "bearer"
     expires_in: int = Field(validation_alias="expires_in_s", description="Seconds.")
 
@@ -125,32 +138,73 @@ async def register(body: Credentials, session: Session, settings: Settings) -> U
     return await accounts.register(session, settings, body.email, body.password)
 
 
+COOKIE = "backbeat_session"
+SessionCookie = Annotated[str | None, Cookie(alias=COOKIE, max_length=200)]
+
+
+def keep_in_cookie(
+    request: Request, response: Response, settings: AuthSettings, issued: tokens.Tokens
+) -> tokens.Tokens:
+    """Put the refresh token where no script reads it; what is left for the answer's body."""
+    response.set_cookie(
+        COOKIE,
+        issued.refresh_token,
+        max_age=settings.refresh_token_expire_days * 24 * 3600,
+        path="/auth",
+        httponly=True,
+        # Sent by our own pages alone, so that no other site can refresh or sign out.
+        samesite="strict",
+        secure=request.headers.get("x-forwarded-proto", request.url.scheme) == "https",
+    )
+    return replace(issued, refresh_token="")
+
+
 @router.post(
     "/login",
     response_model=TokenRead,
     responses=problem_responses(Unauthorized, TooManyRequests),
 )
 async def login(
-    body: Credentials, request: Request, sessions: Sessions, settings: Settings
+    body: SignIn, request: Request, response: Response, sessions: Sessions, settings: Settings
 ) -> tokens.Tokens:
     """Sign in."""
     # The gateway appends the client's address; the last entry is the one that it vouches for.
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     address = forwarded or (request.client.host if request.client else "")
-    return await tokens.sign_in(sessions, settings, body.email, body.password, address)
+    issued = await tokens.sign_in(sessions, settings, body.email, body.password, address)
+    return keep_in_cookie(request, response, settings, issued) if body.cookie else issued
 
 
 @router.post("/refresh", response_model=TokenRead, responses=problem_responses(Unauthorized))
-async def refresh(body: RefreshRequest, sessions: Sessions, settings: Settings) -> tokens.Tokens:
-    """New tokens. Each refresh token works once; keep the new one."""
-    return await tokens.refresh(sessions, settings, body.refresh_token)
+async def refresh(
+    request: Request,
+    response: Response,
+    sessions: Sessions,
+    settings: Settings,
+    body: RefreshRequest | None = None,
+    cookie: SessionCookie = None,
+) -> tokens.Tokens:
+    """New tokens. Each refresh token works once; keep the new one. Without a body the cookie of
+    `POST /auth/login` counts."""
+    if body is not None:
+        return await tokens.refresh(sessions, settings, body.refresh_token)
+    if not cookie:
+        raise Unauthorized("You are not signed in.", code="refresh-token-missing")
+    issued = await tokens.refresh(sessions, settings, cookie, leeway=tokens.COOKIE_LEEWAY)
+    return keep_in_cookie(request, response, settings, issued)
 
 
 @router.post("/logout", status_code=204)
-async def logout(body: RefreshRequest, session: Session) -> Response:
-    """Sign out: the refresh token and its successors end."""
-    await tokens.sign_out(session, body.refresh_token)
-    return Response(status_code=204)
+async def logout(
+    session: Session, body: RefreshRequest | None = None, cookie: SessionCookie = None
+) -> Response:
+    """Sign out: the refresh token and its successors end. Without a body, the cookie's."""
+    token = cookie if body is None else body.refresh_token
+    if token:
+        await tokens.sign_out(session, token)
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, path="/auth", httponly=True, samesite="strict")
+    return response
 
 
 @router.get("/me", response_model=UserRead, responses=problem_responses(Unauthorized))

@@ -24,6 +24,9 @@ FAILURES_PER_ADDRESS = 10
 """Wrong passwords from one address for one account within the window."""
 FAILURES_PER_ACCOUNT = 100
 """From anywhere. Much higher, so that a stranger cannot lock somebody out with ten tries."""
+COOKIE_LEEWAY = timedelta(seconds=30)
+"""A browser whose answer was lost on the way, or whose tabs refresh at once, sends its cookie's
+token again this soon, and is believed: the cookie is out of scripts' reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +111,16 @@ async def sign_in(
     raise Unauthorized("The address or the password is not right.", code="wrong-credentials")
 
 
-async def refresh(sessions: SessionMaker, settings: AuthSettings, token: str) -> Tokens:
-    """New tokens for a refresh token, which is thereby used up. One that comes a second time was
-    stolen or lost: the whole family ends, whoever holds it."""
+async def refresh(
+    sessions: SessionMaker,
+    settings: AuthSettings,
+    token: str,
+    *,
+    leeway: timedelta = timedelta(0),
+) -> Tokens:
+    """New tokens for a refresh token, which is thereby used up. One that comes a second time,
+    later than `leeway` after the first, was stolen or lost: the whole family ends, whoever holds
+    it."""
     reused = False
     async with sessions.begin() as session:
         row = await session.scalar(
@@ -118,12 +128,12 @@ async def refresh(sessions: SessionMaker, settings: AuthSettings, token: str) ->
         )
         now = utc_now()
         if row is not None and row.revoked_at is None and row.expires_at > now:
-            if row.used_at is None:
+            if row.used_at is None or now - row.used_at < leeway:
                 user = await session.scalar(
                     select(User).where(User.id == row.user_id, User.deleted_at.is_(None))
                 )
                 if user is not None:
-                    row.used_at = now
+                    row.used_at = row.used_at or now
                     return await _issue(session, settings, user, row.family_id, now)
             else:
                 reused = True

@@ -18,6 +18,7 @@ from services.gateway.routes import (
     service_for,
 )
 from services.gateway.settings import GatewaySettings
+from services.gateway.studio import is_asset
 
 
 class Admission:
@@ -74,7 +75,8 @@ class Admission:
                 caller = await self._caller(headers, verifier)
             except Problem as problem:
                 refused = problem
-        told = await limits.admit(method, path, caller, address)
+        # One page is dozens of files, which lie in memory: they count as nothing.
+        told = {} if is_asset(path) else await limits.admit(method, path, caller, address)
         if refused is not None:
             refused.headers |= told
             raise refused

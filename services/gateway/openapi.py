@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import aiohttp
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from libs.common.errors import NotFound
+from services.gateway import studio
 from services.gateway.domain.openapi import INFO, Document, merge
 
 log = logging.getLogger(__name__)
@@ -106,13 +107,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def welcome(request: Request) -> Response:
-    """Where one is; browsers go to the documentation."""
-    headers = {"Vary": "Accept"}
+    """The studio for browsers, where one is for programs."""
     if "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse("/docs", headers=headers)
+        return studio.shell(request, "/")
     links = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz", "ready": "/readyz"}
     return JSONResponse(
-        {"name": INFO["title"], "version": INFO["version"], "links": links}, headers=headers
+        {"name": INFO["title"], "version": INFO["version"], "links": links},
+        headers={"Vary": "Accept"},
     )
 
 

@@ -17,7 +17,7 @@ from yarl import URL
 
 from libs.common.errors import GatewayTimeout, NotFound, Problem, Unavailable
 from services.gateway.limits import client_address, is_trusted
-from services.gateway.routes import UPLOADS, SeenRoutes, bare
+from services.gateway.routes import IS_UPLOAD, SeenRoutes, bare
 from services.gateway.settings import GatewaySettings
 
 log = logging.getLogger(__name__)
@@ -269,7 +269,7 @@ class Proxy:
         sends = has_body(Headers(scope=scope))
         if not sends:
             body.nothing()
-        upload = (scope["method"], bare(scope["state"]["path"])) in UPLOADS
+        upload = (scope["method"], bare(scope["state"]["path"])) in IS_UPLOAD
         loop = asyncio.get_running_loop()
         stall_s = settings.stall_timeout_s
         try:

@@ -7,6 +7,8 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from libs.common.errors import Problem
+from libs.common.routing import RouteSet
+from services.gateway.studio import is_asset, is_view
 
 SERVICES: Final = {
     "auth": "auth",
@@ -20,6 +22,8 @@ SERVICES: Final = {
     "vision": "vision",
     "ai": "ai",
 }
+OF_SHARED_VIDEO: Final = frozenset({"video", "thumbnail"})
+"""`/shared/{token}/…` that media answers."""
 OF_AI: Final = frozenset({"enhance", "with-enhancements", "variations"})
 """`/notation/{id}/…` that ai answers."""
 
@@ -30,12 +34,18 @@ PUBLIC: Final = frozenset(
         ("POST", "/auth/refresh"),
         ("POST", "/auth/logout"),
         ("GET", "/auth/jwks"),
+        # What is spoken there is no secret, and a client asks before it signs in.
+        ("OPTIONS", "/media/uploads"),
     }
 )
+TICKETS: Final = RouteSet([("GET", "/media/play/{token}")])
+"""Public, too: the token in the path is what admits."""
 SIGNING_IN: Final = frozenset({("POST", "/auth/login"), ("POST", "/auth/register")})
 OWN: Final = frozenset({"/", "/docs", "/openapi.json"})
 OPERATIONS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-UPLOADS: Final = frozenset({("POST", "/media/videos")})
+UPLOADS: Final = frozenset({("POST", "/media/videos"), ("PATCH", "/media/uploads/{id}")})
+"""Bodies of any length that may take their time; `{id}` stands for one segment."""
+IS_UPLOAD: Final = RouteSet(UPLOADS)
 
 MALFORMED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 REFUSED: Final = re.compile(r"%2f|%5c|\\", re.IGNORECASE)
@@ -77,17 +87,24 @@ def service_for(path: str) -> str | None:
     _, first, *rest = path.split("/")
     if first == "notation" and len(rest) == 2 and rest[1] in OF_AI:
         return "ai"
+    if first == "shared" and len(rest) == 2 and rest[1] in OF_SHARED_VIDEO:
+        return "media"
     return SERVICES.get(first)
 
 
 def is_own(path: str) -> bool:
     """Whether the gateway itself answers a bare path."""
-    return path in OWN or path.startswith("/docs/")
+    return path in OWN or path.startswith("/docs/") or is_view(path) or is_asset(path)
 
 
 def is_public(method: str, path: str) -> bool:
     """Whether a bare path is answered without a token."""
-    return (method, path) in PUBLIC or path.startswith("/shared/") or is_own(path)
+    return (
+        (method, path) in PUBLIC
+        or (method, path) in TICKETS
+        or path.startswith("/shared/")
+        or is_own(path)
+    )
 
 
 WORD: Final = re.compile(r"[a-z]+(-[a-z]+)*")

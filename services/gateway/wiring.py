@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from libs.common.service import Running, make_app
 from libs.common.tokens import TokenVerifier
-from services.gateway import openapi
+from services.gateway import openapi, studio
 from services.gateway.admission import Admission, SecurityHeaders
 from services.gateway.limits import Limits
 from services.gateway.proxy import Proxy
@@ -32,6 +32,10 @@ ASKED_HEADERS: Final = [
     "Idempotency-Key",
     "Range",
     "Last-Event-ID",
+    "Tus-Resumable",
+    "Upload-Length",
+    "Upload-Metadata",
+    "Upload-Offset",
 ]
 TOLD_HEADERS: Final = [
     "Location",
@@ -40,6 +44,14 @@ TOLD_HEADERS: Final = [
     "Retry-After",
     "X-Request-Id",
     "Content-Range",
+    "Tus-Resumable",
+    "Tus-Version",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Upload-Offset",
+    "Upload-Length",
+    "Upload-Metadata",
+    "Upload-Expires",
     "RateLimit-Limit",
     "RateLimit-Remaining",
     "RateLimit-Reset",
@@ -62,6 +74,7 @@ def make_gateway_app() -> FastAPI:
     own = [route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url]
     app.router.routes[:] = own
     app.include_router(openapi.router)
+    app.include_router(studio.router)
     app.router.routes.append(
         Route("/{path:path}", PassOn(), methods=METHODS, include_in_schema=False)
     )

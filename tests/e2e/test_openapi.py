@@ -28,6 +28,9 @@ from libs.common.asyncapi import asyncapi_document
 from libs.common.migrate import ROOT
 from tests.e2e.conftest import System, Transcribed, User
 
+# tus has its own name for bytes.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 EXAMPLES = 10
 """Requests for each operation and kind (as the document says, and not)."""
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]

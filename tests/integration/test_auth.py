@@ -311,6 +311,77 @@ async def test_a_refresh_token_used_twice_ends_its_family_and_no_other(
     assert (await refresh(other["refresh_token"])).status_code == 200
 
 
+async def with_cookie(client: httpx.AsyncClient, **headers: str) -> tuple[dict[str, Any], str]:
+    """Sign in as a web page does: the answer, and its cookie as the browser is told of it."""
+    credentials = {"email": "ringo@example.com", "password": PASSWORD, "cookie": True}
+    answer = await client.post("/auth/login", json=credentials, headers=headers)
+    assert answer.status_code == 200
+    client.cookies.clear()
+    return answer.json(), answer.headers["set-cookie"]
+
+
+def sent_back(cookie: str) -> dict[str, str]:
+    """The header that a browser makes of a cookie."""
+    return {"Cookie": cookie.split(";", maxsplit=1)[0]}
+
+
+async def test_a_web_pages_refresh_token_is_in_a_cookie_that_no_script_reads(
+    client: httpx.AsyncClient,
+) -> None:
+    await registered(client, "ringo@example.com")
+    given, cookie = await with_cookie(client)
+    assert given["refresh_token"] == ""
+    parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+    assert {"httponly", "samesite=strict", "path=/auth"} <= parts
+    assert "secure" not in parts
+    _, on_https = await with_cookie(client, **{"X-Forwarded-Proto": "https"})
+    assert "Secure" in on_https
+    answer = await client.post("/auth/refresh", headers=sent_back(cookie))
+    assert answer.status_code == 200
+    assert answer.json()["refresh_token"] == ""
+    assert answer.headers["set-cookie"].split(";")[0] != cookie.split(";")[0]
+    assert (await client.get("/auth/me", headers=bearer(answer.json()))).status_code == 200
+
+
+async def test_a_cookies_answer_that_was_lost_is_given_again_for_a_moment(
+    client: httpx.AsyncClient, auth: SessionMaker
+) -> None:
+    await registered(client, "ringo@example.com")
+    _, cookie = await with_cookie(client)
+    for _ in range(2):
+        assert (await client.post("/auth/refresh", headers=sent_back(cookie))).status_code == 200
+        client.cookies.clear()
+    # As a token in a body it gets no such grace: a program keeps what it is given.
+    body = {"refresh_token": cookie.split(";")[0].partition("=")[2]}
+    async with auth.begin() as session:
+        used = RefreshToken.used_at.is_not(None)
+        await session.execute(
+            update(RefreshToken)
+            .where(used)
+            .values(used_at=RefreshToken.used_at - tokens.COOKIE_LEEWAY)
+        )
+    late = await client.post("/auth/refresh", headers=sent_back(cookie))
+    assert_problem(late, 401, "refresh-token-reused")
+    answer = await client.post("/auth/refresh", json=body)
+    assert_problem(answer, 401, "refresh-token-invalid")
+
+
+async def test_signing_out_by_cookie_ends_the_session_and_takes_the_cookie_back(
+    client: httpx.AsyncClient,
+) -> None:
+    await registered(client, "ringo@example.com")
+    _, cookie = await with_cookie(client)
+    out = await client.post("/auth/logout", headers=sent_back(cookie))
+    assert out.status_code == 204
+    assert 'backbeat_session=""' in out.headers["set-cookie"]
+    client.cookies.clear()
+    gone = await client.post("/auth/refresh", headers=sent_back(cookie))
+    assert_problem(gone, 401, "refresh-token-invalid")
+    assert_problem(await client.post("/auth/refresh"), 401, "refresh-token-missing")
+    # Signing out without having been in is fine.
+    assert (await client.post("/auth/logout")).status_code == 204
+
+
 async def test_of_two_refreshes_at_once_at_most_one_gives_tokens(
     client: httpx.AsyncClient,
 ) -> None:

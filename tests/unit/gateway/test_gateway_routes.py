@@ -1,6 +1,7 @@
 import pytest
 
 from services.gateway.routes import (
+    IS_UPLOAD,
     BadPath,
     SeenRoutes,
     bare,
@@ -24,6 +25,10 @@ ID = "0b0e7a9c-6f0e-4d43-9d9f-0d7f6b8d7a11"
         ("/audio/models", "audio"),
         ("/notation/from-events", "notation"),
         ("/shared/abc", "notation"),
+        ("/shared/abc/score", "notation"),
+        ("/shared/abc/video", "media"),
+        ("/shared/abc/thumbnail", "media"),
+        ("/shared/abc/video/x", "notation"),
         ("/vision/analysis/1", "vision"),
         ("/ai/status", "ai"),
         (f"/notation/{ID}", "notation"),
@@ -71,10 +76,24 @@ def test_only_the_named_routes_are_public():
     assert is_public("GET", "/auth/jwks")
     assert is_public("GET", "/shared/abc")
     assert is_public("POST", bare("/auth/%6cogin"))
+    assert is_public("GET", "/media/play/kJ8_x-2")
+    assert is_public("OPTIONS", bare("/media/uploads/"))
+    assert not is_public("POST", "/media/play/kJ8_x-2")
+    assert not is_public("GET", "/media/play/kJ8_x-2/more")
+    assert not is_public("GET", "/media/uploads")
     assert not is_public("GET", "/auth/login")
     assert not is_public("GET", "/auth/me")
     assert not is_public("GET", "/sharedx/abc")
     assert not is_public("POST", "/auth/login/x")
+
+
+def test_bodies_without_a_limit_are_uploads_alone():
+    assert ("POST", bare("/media/videos/")) in IS_UPLOAD
+    assert ("PATCH", f"/media/uploads/{ID}") in IS_UPLOAD
+    assert ("POST", f"/media/uploads/{ID}") not in IS_UPLOAD
+    assert ("PATCH", "/media/uploads") not in IS_UPLOAD
+    assert ("PATCH", f"/media/uploads/{ID}/more") not in IS_UPLOAD
+    assert ("PATCH", f"/notation/{ID}") not in IS_UPLOAD
 
 
 def test_templates_hold_no_ids():

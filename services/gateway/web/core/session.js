@@ -1,0 +1,78 @@
+// Who is signed in. The access token lives in this page's memory and for minutes; what renews it is
+// a cookie that no script can read (POST /auth/login with `cookie`).
+
+const KNOWN = "backbeat.signed-in";
+const EARLY_MS = 30_000;
+
+let access = "";
+let expiresAt = 0;
+let renewing = null;
+
+/** Tells the views: "in", "out". */
+export const changes = new EventTarget();
+const others = "BroadcastChannel" in globalThis ? new BroadcastChannel("backbeat") : null;
+others?.addEventListener("message", ({ data }) => {
+  if (data === "out") forget();
+  if (data === "in") changes.dispatchEvent(new Event("in"));
+});
+
+function forget() {
+  access = "";
+  expiresAt = 0;
+  localStorage.removeItem(KNOWN);
+  changes.dispatchEvent(new Event("out"));
+}
+
+/** Whether this browser signed in before and has not signed out. */
+export const isKnown = () => localStorage.getItem(KNOWN) !== null;
+
+/** The address that signed in last. */
+export const knownAs = () => localStorage.getItem(KNOWN) ?? "";
+
+function take(tokens) {
+  access = tokens.access_token;
+  expiresAt = Date.now() + tokens.expires_in * 1000;
+}
+
+async function renew() {
+  const answer = await fetch("/auth/refresh", { method: "POST", credentials: "same-origin" });
+  if (answer.ok) {
+    take(await answer.json());
+  } else if (answer.status === 401) {
+    forget();
+  } else {
+    // The house is in trouble, not the session.
+    throw new TypeError(`refresh answered ${answer.status}`);
+  }
+  return access;
+}
+
+/** The access token, renewed when it is about to end; "" when nobody is signed in. Throws
+ * TypeError when the network is away. */
+export async function token({ fresh = false } = {}) {
+  if (!isKnown()) return "";
+  if (!fresh && access && Date.now() < expiresAt - EARLY_MS) return access;
+  // One tab after the other: a refresh token works once. Locks exist on https and localhost only.
+  renewing ??= (navigator.locks ? navigator.locks.request("backbeat-session", renew) : renew()).finally(() => {
+    renewing = null;
+  });
+  return renewing;
+}
+
+/** Keep what signing in gave. */
+export function begin(email, tokens) {
+  take(tokens);
+  localStorage.setItem(KNOWN, email);
+  changes.dispatchEvent(new Event("in"));
+  others?.postMessage("in");
+}
+
+/** Sign out, here and in the other tabs. */
+export async function end() {
+  try {
+    await fetch("/auth/logout", { method: "POST", credentials: "same-origin" });
+  } finally {
+    forget();
+    others?.postMessage("out");
+  }
+}

@@ -1,0 +1,155 @@
+// Uploads that survive: in pieces by the tus protocol (tus-js-client), going on where they were after a cut
+// connection or a closed page. They belong to the page and not to a view: one may look around meanwhile.
+
+import { get, Problem, remove } from "./api.js";
+import { isKnown, token } from "./session.js";
+
+const ENDPOINT = "/media/uploads/";
+/** A piece is what one cut connection may cost, and what a server keeps in memory. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+const WAITS_MS = [0, 500, 1000, 2000, 4000, 8000, 15000, 30000, 30000, 60000, 60000, 60000];
+const LOOK_MS = 700;
+
+/** @typedef {{id: number, name: string, size: number, sent: number, state: "sending"|"waiting"|"paused"|"checking"|"done"|"failed", problem: Problem|null, videoId: string|null}} Sending */
+
+class Uploads extends EventTarget {
+  /** @type {Sending[]} */
+  all = [];
+  count = 0;
+
+  constructor() {
+    super();
+    addEventListener("beforeunload", (event) => {
+      if (this.all.some((each) => ["sending", "waiting"].includes(each.state))) event.preventDefault();
+    });
+    // Waiting out a pause makes no sense once the network is back.
+    addEventListener("online", () => this.all.forEach((each) => each.state === "waiting" && this.resume(each)));
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Send a file (or a recording). */
+  async add(file, name = file.name) {
+    const { tus } = await library();
+    const entry = { id: ++this.count, name, size: file.size, sent: 0, state: "sending", problem: null, videoId: null };
+    entry.upload = new tus.Upload(file, {
+      endpoint: ENDPOINT,
+      chunkSize: PIECE_BYTES,
+      retryDelays: WAITS_MS,
+      removeFingerprintOnSuccess: true,
+      metadata: { filename: name, filetype: file.type },
+      onBeforeRequest: async (request) => {
+        request.setHeader("Authorization", `Bearer ${await token()}`);
+      },
+      onShouldRetry: (error) => {
+        const status = error.originalResponse?.getStatus() ?? 0;
+        const again = status === 0 || status === 401 || status === 409 || status === 423 || status === 429 || status >= 500;
+        if (again) {
+          entry.state = "waiting";
+          this.#changed();
+        }
+        return again && isKnown();
+      },
+      onProgress: (sent) => {
+        entry.sent = sent;
+        entry.state = sent < file.size ? "sending" : "checking";
+        this.#changed();
+      },
+      onError: (error) => this.#failed(entry, error),
+      onSuccess: () => this.#sent(entry),
+    });
+    this.all.push(entry);
+    this.#changed();
+    const [before] = await entry.upload.findPreviousUploads();
+    if (before) entry.upload.resumeFromPreviousUpload(before);
+    entry.upload.start();
+    return entry;
+  }
+
+  #failed(entry, error) {
+    const answer = error.originalResponse;
+    let body = {};
+    try {
+      body = JSON.parse(answer?.getBody() ?? "");
+    } catch {
+      // No problem document: the network broke off.
+    }
+    const status = answer?.getStatus() ?? 0;
+    entry.problem = new Problem(status, status ? body : { type: "offline", detail: error.message });
+    entry.state = "failed";
+    this.#changed();
+  }
+
+  /** All bytes are there: what did the house make of them? */
+  async #sent(entry) {
+    entry.sent = entry.size;
+    entry.state = "checking";
+    this.#changed();
+    const address = new URL(entry.upload.url, location.href).pathname;
+    for (;;) {
+      try {
+        const found = await get(address);
+        if (found.state === "accepted") {
+          entry.videoId = found.video_id;
+          entry.state = "done";
+          break;
+        }
+        if (found.state === "refused") {
+          entry.problem = new Problem(found.problem?.status ?? 422, found.problem);
+          entry.state = "failed";
+          break;
+        }
+      } catch (problem) {
+        if (!problem.passing) {
+          entry.problem = problem;
+          entry.state = "failed";
+          break;
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    this.#changed();
+    if (entry.state === "done") this.dispatchEvent(new CustomEvent("done", { detail: entry }));
+  }
+
+  async pause(entry) {
+    await entry.upload.abort();
+    entry.state = "paused";
+    this.#changed();
+  }
+
+  resume(entry) {
+    entry.state = "sending";
+    entry.problem = null;
+    this.#changed();
+    entry.upload.abort().then(() => entry.upload.start());
+  }
+
+  /** Forget one that has ended; take back one that has not. */
+  async drop(entry) {
+    this.all = this.all.filter((each) => each !== entry);
+    this.#changed();
+    if (entry.state === "done" || !entry.upload.url) return;
+    await entry.upload.abort();
+    if (entry.state !== "failed" || !entry.problem?.status) {
+      await remove(new URL(entry.upload.url, location.href).pathname).catch(() => {});
+    }
+  }
+}
+
+let loading = null;
+
+/** Forget what has come to its end: somebody has gone on to look at it. */
+export function forgetDone(videoId) {
+  for (const entry of uploads.all) if (entry.videoId === videoId) uploads.drop(entry);
+}
+
+/** The library is fetched with the first upload. */
+function library() {
+  loading ??= import("../vendor/later/tus.min.js").then(() => ({ tus: globalThis.tus }));
+  return loading;
+}
+
+export const uploads = new Uploads();

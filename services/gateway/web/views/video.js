@@ -1,0 +1,142 @@
+// A video on its way to a score, step by step, as it happens.
+
+import { html, render } from "../vendor/lit-html.js";
+import { get, post, remove } from "../core/api.js";
+import { follow } from "../core/stream.js";
+import { forgetDone } from "../core/uploads.js";
+import { orElse, t, wordsFor } from "../core/texts.js";
+import { complain } from "../ui/toast.js";
+import { topBar } from "./frame.js";
+
+const PIPELINE = ["extraction", "onset", "notation"];
+const LOOK_AT_IT_MS = 900;
+
+export class VideoView {
+  constructor(root, { go, params }) {
+    this.root = root;
+    this.go = go;
+    this.id = params.id;
+    this.video = null;
+    this.jobs = new Map();
+    this.link = "live";
+    this.leaving = new AbortController();
+  }
+
+  async start() {
+    forgetDone(this.id);
+    this.draw();
+    try {
+      this.video = await get(`/media/videos/${this.id}`);
+      this.video.jobs.forEach((job) => this.jobs.set(job.id, job));
+    } catch (problem) {
+      this.problem = problem;
+    }
+    this.draw();
+    if (this.video && this.#open()) await this.watch();
+  }
+
+  stop() {
+    this.leaving.abort();
+    clearTimeout(this.timer);
+  }
+
+  /** The newest run's steps in order. */
+  steps() {
+    const all = [...this.jobs.values()].sort((a, b) => a.created_at.localeCompare(b.created_at));
+    const run = all.findLast((job) => PIPELINE.includes(job.job_type))?.run_id;
+    return all.filter((job) => job.run_id === run).sort((a, b) => PIPELINE.indexOf(a.job_type) - PIPELINE.indexOf(b.job_type));
+  }
+
+  #open() {
+    return [...this.jobs.values()].some((job) => ["pending", "running"].includes(job.status));
+  }
+
+  get score() {
+    return this.steps().find((job) => job.job_type === "notation")?.result?.notation_id;
+  }
+
+  async watch() {
+    if (this.watching) return;
+    this.watching = true;
+    try {
+      await follow(`/media/videos/${this.id}/events`, {
+        signal: this.leaving.signal,
+        onState: (state) => {
+          this.link = state;
+          this.draw();
+        },
+        onEvent: (kind, job) => {
+          if (kind === "job") this.jobs.set(job.id, job);
+          this.draw();
+        },
+      });
+      if (this.leaving.signal.aborted) return;
+      if (this.score) this.timer = setTimeout(() => this.go(`/scores/${this.score}`, { replace: true }), LOOK_AT_IT_MS);
+    } catch (problem) {
+      this.problem = problem;
+    } finally {
+      this.watching = false;
+    }
+    this.draw();
+  }
+
+  async #ask(work) {
+    try {
+      await work();
+      this.video = await get(`/media/videos/${this.id}`);
+      this.video.jobs.forEach((job) => this.jobs.set(job.id, job));
+      if (this.#open()) this.watch();
+    } catch (problem) {
+      complain(problem);
+    }
+    this.draw();
+  }
+
+  cancel() {
+    const job = this.steps().find((each) => ["pending", "running"].includes(each.status));
+    if (job) this.#ask(() => remove(`/jobs/${job.id}`));
+  }
+
+  retry(job) {
+    this.#ask(() => post(`/jobs/${job.id}/retry`, {}));
+  }
+
+  begin() {
+    this.#ask(() => post("/jobs/", { video_id: this.id, job_type: "extraction", follow: true }));
+  }
+
+  draw() {
+    const steps = this.steps();
+    const failed = steps.find((job) => job.status === "failed" || (job.status === "cancelled" && job.error_code === "cancelled"));
+    render(
+      html`${topBar()}<main class="working" id="main">
+        <h1>${this.video?.filename ?? t("video.title")}</h1>
+        ${this.problem ? html`<p class="error" role="alert">${wordsFor(this.problem)}</p>` : ""}
+        ${this.link === "waiting" ? html`<p class="warning" role="status" data-testid="stream-lost">${t("video.waiting")}</p>` : ""}
+        ${!this.video && !this.problem ? html`<p role="status">${t("ui.loading")}</p>` : ""}
+        ${this.video && !steps.length ? html`<p>${t("video.nothing-yet")}</p><button class="primary" @click=${() => this.begin()}>${t("video.begin")}</button>` : ""}
+        <ol class="steps" aria-live="polite">${steps.map((job) => this.step(job))}</ol>
+        ${failed
+          ? html`<section class="trouble" role="alert"><h2>${t(failed.status === "cancelled" ? "video.cancelled" : "video.failed")}</h2>
+              <p>${failed.error_message}</p>
+              <p>${orElse(`advice.${failed.error_code}`, "")}</p>
+              <div class="row">${failed.retryable ? html`<button class="primary" @click=${() => this.retry(failed)}>${t("video.retry")}</button>` : ""}
+              <a class="button" href="/">${t("video.back")}</a></div></section>`
+          : ""}
+        <div class="row">
+          ${this.score ? html`<a class="button primary" href="/scores/${this.score}">${t("video.open-score")}</a>` : ""}
+          ${this.#open() ? html`<button @click=${() => this.cancel()}>${t("video.cancel")}</button>` : ""}
+        </div>
+      </main>`,
+      this.root,
+    );
+  }
+
+  step(job) {
+    return html`<li class="step ${job.status}" data-step=${job.job_type} data-status=${job.status}>
+      <h2>${t(`step.${job.job_type}`)}</h2>
+      <p>${job.message ?? t(`job.${job.status}`)}</p>
+      ${job.status === "running" ? html`<progress max="1" value=${job.progress} aria-label=${t(`step.${job.job_type}`)}></progress>` : ""}
+    </li>`;
+  }
+}
