@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check format openapi showcase migrate clean
+.PHONY: help setup demo run test browser check format openapi showcase migrate clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,8 +37,11 @@ demo: $(VENV)/.installed ## Transcribe VIDEO=path, or a clip rendered for it, in
 run: $(VENV)/.installed ## Serve the whole system at http://localhost:8000
 	@$(BIN)/backbeat serve
 
-test: $(VENV)/.installed-dev ## Run all tests (on real PostgreSQL and RabbitMQ)
+test: $(VENV)/.installed-dev browser ## Run all tests (on real PostgreSQL, RabbitMQ and Chromium)
 	$(BIN)/python -m pytest
+
+browser: $(VENV)/.installed-dev ## Install a Chromium for the studio's tests where there is none
+	@VENV=$(VENV) deploy/install-browser
 
 check: $(VENV)/.installed-dev ## Lint, types, import contracts
 	$(BIN)/ruff check .

@@ -114,6 +114,11 @@ class Uploads extends EventTarget {
     if (entry.state === "done") this.dispatchEvent(new CustomEvent("done", { detail: entry }));
   }
 
+  /** Whether an upload of the server's is one of this page's. */
+  has(id) {
+    return this.all.some((each) => each.upload.url?.endsWith(`/${id}`));
+  }
+
   async pause(entry) {
     await entry.upload.abort();
     entry.state = "paused";

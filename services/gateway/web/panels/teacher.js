@@ -2,9 +2,11 @@
 
 import { html } from "../vendor/lit-html.js";
 import { get, post } from "../core/api.js";
-import { orElse, t, wordsFor } from "../core/texts.js";
+import { t, wordsFor } from "../core/texts.js";
 
 const KINDS = ["full_analysis", "pattern_analysis", "style_classification", "practice_instructions"];
+/** The parts of an answer, in the order that they are read. */
+const PARTS = ["pattern_analysis", "style_classification", "practice_instructions"];
 const ABSENT = "service-not-installed";
 const ENDED = new Set(["completed", "failed", "cancelled"]);
 const POLL_MS = 1500;
@@ -44,14 +46,14 @@ export class Teacher {
     if (this.state !== "new") return;
     this.state = "asked";
     this.#doing(async () => {
-      this.said = enhancementsOf(await get(`${this.root}/with-enhancements`));
+      this.said = partsOf(await get(`${this.root}/with-enhancements`));
     });
   }
 
   explain(kind) {
     return this.#doing(async () => {
       await this.#ended(await post(`${this.root}/enhance`, { enhancement_type: kind }));
-      this.said = enhancementsOf(await get(`${this.root}/with-enhancements`));
+      this.said = partsOf(await get(`${this.root}/with-enhancements`));
     });
   }
 
@@ -72,9 +74,10 @@ export class Teacher {
   }
 }
 
-function enhancementsOf(answer) {
-  const found = answer?.enhancements ?? answer?.openai_enrichments ?? [];
-  return Array.isArray(found) ? found : Object.entries(found).map(([enhancement_type, output]) => ({ enhancement_type, output }));
+/** The parts that an answer has, by name. */
+function partsOf(answer) {
+  const said = answer?.enhancements ?? answer ?? {};
+  return PARTS.filter((part) => said[part]).map((part) => [part, said[part]]);
 }
 
 export function teacherPanel(page) {
@@ -85,7 +88,7 @@ export function teacherPanel(page) {
     <div class="palette">${KINDS.map((kind) => html`<button class="small" ?disabled=${teacher.busy} @click=${() => teacher.explain(kind)}>${t(`teacher.${kind}`)}</button>`)}</div>
     ${teacher.busy ? html`<p role="status">${t("teacher.thinking")}</p>` : ""}
     ${teacher.problem ? html`<p class="error">${wordsFor(teacher.problem)}</p>` : ""}
-    ${(teacher.said ?? []).map((each) => html`<section class="said"><h3>${orElse(`teacher.${each.enhancement_type}`, each.enhancement_type)}</h3>${words(each.output ?? each.output_json ?? each.content ?? each)}</section>`)}
+    ${(teacher.said ?? []).map(([part, said]) => html`<section class="said"><h3>${t(`teacher.${part}`)}</h3>${words(said)}</section>`)}
     <h3>${t("teacher.variations")}</h3>
     <button class="small" ?disabled=${teacher.busy} @click=${() => teacher.vary()}>${t("teacher.vary")}</button>
     <ul class="exports">${(teacher.variations ?? []).map(

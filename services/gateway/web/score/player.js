@@ -137,8 +137,9 @@ export class Player extends EventTarget {
     return Number.isFinite(known) && known > 0 ? known : (this.timeline?.ends_s ?? 0);
   }
 
+  /** Whether it goes on by itself: a moment that is just heard does not. */
   get playing() {
-    return !this.media.paused || this.counting > 0;
+    return this.counting > 0 || (!this.media.paused && this.snippetEnd_s === null);
   }
 
   changed() {
@@ -156,12 +157,14 @@ export class Player extends EventTarget {
 
   /** Begin, after the count-in where one is wanted. */
   async play() {
+    if (this.snippetEnd_s !== null && this.countIn) this.media.pause();
     this.snippetEnd_s = null;
     await this.band.wake();
     if (this.loop && (this.time < this.loop.start_s - 0.05 || this.time >= this.loop.end_s - 0.05)) this.seek(this.loop.start_s);
     if (this.time >= this.duration - 0.05) this.seek(0);
     if (this.countIn && this.beats?.length) this.#count();
     else await this.#begin();
+    this.changed();
   }
 
   async #begin() {

@@ -20,7 +20,7 @@ async function signOut() {
 
 /** The top bar; `middle` and `right` are a view's own. */
 export const topBar = ({ middle = "", right = "" } = {}) => html`<header class="top">
-  <a class="brand" href="/"><img src=${MARK} alt="" width="28" height="28"><span>${t("app.name")}</span></a>
+  <a class="brand" href="/" aria-label=${t("app.name")}><img src=${MARK} alt="" width="28" height="28"><span>${t("app.name")}</span></a>
   <div class="middle">${middle}</div>
   <div class="right">${right}
     <button class="icon" aria-label=${t("ui.theme")} title=${t("ui.theme")} @click=${theme.next}>${icon("moon")}</button>

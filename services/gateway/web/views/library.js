@@ -3,7 +3,7 @@
 import { html, render } from "../vendor/lit-html.js";
 import { repeat } from "../vendor/directives/repeat.js";
 import { ask, get, newId, remove } from "../core/api.js";
-import { date, duration, t, wordsFor } from "../core/texts.js";
+import { date, duration, size, t, wordsFor } from "../core/texts.js";
 import { uploads } from "../core/uploads.js";
 import { icon } from "../ui/icons.js";
 import { confirm } from "../ui/dialog.js";
@@ -24,6 +24,7 @@ export class LibraryView {
     this.go = go;
     this.videos = [];
     this.scores = [];
+    this.unfinished = [];
     this.pictures = new Map();
     this.loaded = false;
     this.cursor = null;
@@ -56,14 +57,17 @@ export class LibraryView {
   async load() {
     clearTimeout(this.timer);
     try {
-      const [videos, scores] = await Promise.all([
+      const [videos, scores, unfinished] = await Promise.all([
         get("/media/videos/", { query: { limit: Math.max(PAGE, Math.min(100, this.videos.length)) } }),
         get("/notation/", { query: { limit: 100 } }),
+        get("/media/uploads/", { query: { limit: 20 } }),
       ]);
       if (this.stopped) return;
       this.videos = videos.items;
       this.cursor = videos.next_cursor;
       this.scores = scores.items.filter((score) => score.video_id === null);
+      // Begun on another visit, or in another window; those of this one are in the tray.
+      this.unfinished = unfinished.items.filter((each) => each.state === "receiving" && !uploads.has(each.id));
       this.problem = null;
       this.loaded = true;
       this.videos.forEach((video) => this.#picture(video));
@@ -151,6 +155,11 @@ export class LibraryView {
     await this.load();
   }
 
+  async discard(upload) {
+    await remove(`/media/uploads/${upload.id}`).catch((problem) => problem.status === 404 || complain(problem));
+    await this.load();
+  }
+
   draw() {
     const empty = this.loaded && !this.videos.length && !this.scores.length;
     render(
@@ -166,6 +175,13 @@ export class LibraryView {
           ${empty
             ? html`<section class="drop"><h2>${t("library.empty")}</h2><p>${t("library.empty-about")}</p><p><a href="/demo">${t("home.try")}</a></p></section>`
             : html`<p class="hint">${t("library.drop-hint")}</p>`}
+          ${this.unfinished.length
+            ? html`<section class="unfinished"><h2>${t("library.unfinished")}</h2><p class="hint">${t("library.unfinished-about")}</p>
+                <ul>${this.unfinished.map(
+                  (each) => html`<li class="row spread"><span>${each.filename} <small>${t("library.unfinished-part", { percent: Math.floor((100 * each.received_bytes) / each.size_bytes), size: size(each.size_bytes) })}</small></span>
+                    <button class="small" @click=${() => this.discard(each)}>${t("library.discard")}</button></li>`,
+                )}</ul></section>`
+            : ""}
           ${this.loaded ? "" : html`<p role="status">${t("ui.loading")}</p>`}
           <ul class="cards">${repeat(this.videos, (video) => video.id, (video) => this.card(video))}</ul>
           ${this.cursor ? html`<button @click=${() => this.more().catch(complain)}>${t("library.more")}</button>` : ""}

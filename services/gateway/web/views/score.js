@@ -93,6 +93,10 @@ class ScorePage {
       return;
     }
     this.#watchSize();
+    this.source
+      .waveform(this.player.duration)
+      .then((waveform) => waveform && !this.stopped && this.wave.setPeaks(waveform.peaks, waveform.duration_seconds))
+      .catch(() => say(t("wave.missing"), { name: "wave" }));
     await this.#attachMedia();
   }
 
@@ -195,10 +199,6 @@ class ScorePage {
     }
     if (!found || this.stopped) return;
     this.#play(found);
-    this.source
-      .waveform(this.player.duration)
-      .then((waveform) => waveform && !this.stopped && this.wave.setPeaks(waveform.peaks, waveform.duration_seconds))
-      .catch(() => say(t("wave.missing"), { name: "wave" }));
   }
 
   #play(found) {
@@ -374,7 +374,7 @@ class ScorePage {
 
   #key(event) {
     const target = event.target instanceof Element ? event.target : document.body;
-    if (!this.editor || document.querySelector("dialog[open]") || target.closest("input:not([type=range]):not([type=checkbox]), select, textarea")) return;
+    if (!this.editor || document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), select, textarea")) return;
     const onButton = target.closest("button, summary, a, label, input");
     if (this.#ownKey(event, onButton) || (!(onButton && ["Enter", " "].includes(event.key)) && this.editor.key(event))) event.preventDefault();
   }
@@ -457,7 +457,7 @@ class ScorePage {
     const { view } = this;
     render(
       html`${this.framed ? "" : topBar({ middle: this.#head(), right: this.#actions() })}
-        <main class="studio ${this.framed ? "framed" : ""} ${this.panelOpen ? "with-panel" : ""}" id="main">
+        <main class="studio ${this.framed ? "framed" : ""} ${this.panelOpen && view ? "with-panel" : ""} ${this.problem ? "nothing" : ""}" id="main">
           <h1 class="visually-hidden">${view?.title || t("score.untitled")}</h1>
           <section class="stage" aria-label=${t("player.recording")}>
             <div class="screen-box ${this.mediaKind ?? ""}" ?hidden=${!this.hasMedia}>${this.screen}
@@ -516,10 +516,10 @@ class ScorePage {
       queueMicrotask(() => this.root.querySelector(`#tab-${name}`)?.focus());
     };
     return html`<aside class="panel" aria-label=${t("panel.title")}>
-      <div class="tabs" role="tablist" aria-label=${t("panel.title")} @keydown=${keys}>
+      <div class="tabs"><div role="tablist" aria-label=${t("panel.title")} @keydown=${keys}>
         ${names.map(
           (name) => html`<button role="tab" id="tab-${name}" aria-selected=${this.panel === name} aria-controls="panel-body" tabindex=${this.panel === name ? 0 : -1} title=${t(`panel.${name}`)} @click=${() => choose(name)}>${PANELS[name][0]}<span>${t(`panel.${name}`)}</span></button>`,
-        )}
+        )}</div>
         <button class="icon close-panel" aria-label=${t("panel.close")} @click=${() => this.showPanel(null)}>×</button>
       </div>
       <div class="body" id="panel-body" role="tabpanel" aria-labelledby="tab-${this.panel}" tabindex="0">${PANELS[this.panel][1](this)}</div>

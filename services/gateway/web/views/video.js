@@ -10,6 +10,8 @@ import { topBar } from "./frame.js";
 
 const PIPELINE = ["extraction", "onset", "notation"];
 const LOOK_AT_IT_MS = 900;
+const NO_DRUMS = "no-drums-heard";
+const HARDER = 0.85;
 
 export class VideoView {
   constructor(root, { go, params }) {
@@ -101,6 +103,11 @@ export class VideoView {
     this.#ask(() => post(`/jobs/${job.id}/retry`, {}));
   }
 
+  /** Hear it again and keep what is less sure, too. */
+  listenHarder() {
+    this.#ask(() => post("/jobs/", { video_id: this.id, job_type: "onset", options: { sensitivity: HARDER }, follow: true }));
+  }
+
   begin() {
     this.#ask(() => post("/jobs/", { video_id: this.id, job_type: "extraction", follow: true }));
   }
@@ -121,6 +128,7 @@ export class VideoView {
               <p>${failed.error_message}</p>
               <p>${orElse(`advice.${failed.error_code}`, "")}</p>
               <div class="row">${failed.retryable ? html`<button class="primary" @click=${() => this.retry(failed)}>${t("video.retry")}</button>` : ""}
+              ${failed.error_code === NO_DRUMS ? html`<button class="primary" @click=${() => this.listenHarder()}>${t("video.listen-harder")}</button>` : ""}
               <a class="button" href="/">${t("video.back")}</a></div></section>`
           : ""}
         <div class="row">
