@@ -65,8 +65,15 @@ function show() {
   app.replaceChildren(root);
   document.title = t("app.name");
   scrollTo(0, 0);
+  const first = view === null;
   view = make(root, context);
   Promise.resolve(view.start()).catch(failed);
+  // Whoever goes by keys or by ear begins where the new view does, not at the top bar.
+  const main = root.querySelector("main");
+  if (!first && main && !main.contains(document.activeElement)) {
+    main.tabIndex = -1;
+    main.focus({ preventScroll: true });
+  }
 }
 
 function go(path, { replace = false } = {}) {

@@ -1,6 +1,8 @@
 // Who is signed in. The access token lives in this page's memory and for minutes; what renews it is
 // a cookie that no script can read (POST /auth/login with `cookie`).
 
+import { read, write } from "./store.js";
+
 const KNOWN = "backbeat.signed-in";
 const EARLY_MS = 30_000;
 
@@ -19,15 +21,15 @@ others?.addEventListener("message", ({ data }) => {
 function forget() {
   access = "";
   expiresAt = 0;
-  localStorage.removeItem(KNOWN);
+  write(KNOWN, null);
   changes.dispatchEvent(new Event("out"));
 }
 
 /** Whether this browser signed in before and has not signed out. */
-export const isKnown = () => localStorage.getItem(KNOWN) !== null;
+export const isKnown = () => read(KNOWN) !== null;
 
 /** The address that signed in last. */
-export const knownAs = () => localStorage.getItem(KNOWN) ?? "";
+export const knownAs = () => read(KNOWN) ?? "";
 
 function take(tokens) {
   access = tokens.access_token;
@@ -62,7 +64,7 @@ export async function token({ fresh = false } = {}) {
 /** Keep what signing in gave. */
 export function begin(email, tokens) {
   take(tokens);
-  localStorage.setItem(KNOWN, email);
+  write(KNOWN, email);
   changes.dispatchEvent(new Event("in"));
   others?.postMessage("in");
 }

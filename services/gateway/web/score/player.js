@@ -227,7 +227,7 @@ export class Player extends EventTarget {
 
   /** Hear one moment: half a second of it, then stand still where it was. */
   async audition(time_s) {
-    if (!this.media.paused) {
+    if (this.playing) {
       this.seek(time_s);
       return;
     }

@@ -3,6 +3,7 @@
 // closed page loses one.
 
 import { ask, newId, Problem } from "../core/api.js";
+import { read, write } from "../core/store.js";
 
 const WAITS_MS = [1000, 2000, 4000, 8000, 15000];
 /** What goes in one request; the rest waits for the next. */
@@ -20,7 +21,7 @@ export class Saves extends EventTarget {
     this.version = version;
     this.place = `backbeat.saves.${notationId}`;
     /** @type {Save[]} */
-    this.waiting = JSON.parse(localStorage.getItem(this.place) ?? "[]");
+    this.waiting = JSON.parse(read(this.place) ?? "[]");
     /** saved | saving | offline | conflict */
     this.state = this.waiting.length ? "saving" : "saved";
     this.failures = 0;
@@ -35,8 +36,7 @@ export class Saves extends EventTarget {
   }
 
   #keep() {
-    if (this.waiting.length) localStorage.setItem(this.place, JSON.stringify(this.waiting));
-    else localStorage.removeItem(this.place);
+    write(this.place, this.waiting.length ? JSON.stringify(this.waiting) : null);
   }
 
   #is(state) {

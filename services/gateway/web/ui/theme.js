@@ -1,5 +1,7 @@
 // Light, dark, or as the device has it.
 
+import { read, write } from "../core/store.js";
+
 const PLACE = "backbeat.theme";
 const ORDER = ["auto", "light", "dark"];
 
@@ -12,16 +14,16 @@ function apply(theme) {
 }
 
 export function start() {
-  apply(localStorage.getItem(PLACE) ?? "auto");
+  apply(read(PLACE) ?? "auto");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => changed.dispatchEvent(new Event("change")));
 }
 
 /** The other of light and dark; back to the device's own when that is the same. */
 export function next() {
-  const now = localStorage.getItem(PLACE) ?? "auto";
+  const now = read(PLACE) ?? "auto";
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const other = { auto: dark ? "light" : "dark", light: dark ? "auto" : "dark", dark: dark ? "light" : "auto" }[now];
   const theme = ORDER.includes(other) ? other : "auto";
-  localStorage.setItem(PLACE, theme);
+  write(PLACE, theme);
   apply(theme);
 }

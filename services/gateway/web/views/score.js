@@ -4,6 +4,7 @@
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { get, Problem } from "../core/api.js";
 import { isKnown } from "../core/session.js";
+import { read, write } from "../core/store.js";
 import { duration, moment, t, wordsFor } from "../core/texts.js";
 import { editPanel } from "../panels/edit.js";
 import { Info, infoPanel } from "../panels/info.js";
@@ -61,7 +62,7 @@ class ScorePage {
     this.hasMedia = false;
     this.panel = source.readOnly ? "mix" : "edit";
     this.panelOpen = innerWidth > 900 && !framed;
-    this.zoom = Number(localStorage.getItem(ZOOM_PLACE)) || (innerWidth < 600 ? 0.8 : 1);
+    this.zoom = Number(read(ZOOM_PLACE)) || (innerWidth < 600 ? 0.8 : 1);
     this.host = element("div", "sheet", { role: "region", tabindex: "0", "aria-label": t("score.region"), "aria-describedby": "score-keys" });
     this.screen = element("div", "screen");
     this.waveHost = element("div", "");
@@ -122,10 +123,15 @@ class ScorePage {
 
   async load() {
     const width = this.#wantedWidth();
+    this.asked = (this.asked ?? 0) + 1;
+    const turn = this.asked;
     const view = await this.source.view(width);
-    if (this.stopped) return;
+    // Of two answers on their way, the one that was asked for last counts.
+    if (this.stopped || turn !== this.asked) return;
     this.width = width;
     this.#take(view);
+    // What is seen is what a change is made on.
+    if (this.saves && !this.saves.unsaved) this.saves.version = view.version;
     if (!this.editor) this.#begin();
     else this.editor.redrawn();
     this.draw();
@@ -357,7 +363,7 @@ class ScorePage {
   setZoom(step) {
     const nearest = ZOOMS.reduce((best, zoom, index) => (Math.abs(zoom - this.zoom) < Math.abs(ZOOMS[best] - this.zoom) ? index : best), 0);
     this.zoom = ZOOMS[Math.min(ZOOMS.length - 1, Math.max(0, nearest + step))];
-    localStorage.setItem(ZOOM_PLACE, String(this.zoom));
+    write(ZOOM_PLACE, String(this.zoom));
     this.draw();
     this.load().catch(complain);
   }
