@@ -15,7 +15,11 @@ export const changes = new EventTarget();
 const others = "BroadcastChannel" in globalThis ? new BroadcastChannel("backbeat") : null;
 others?.addEventListener("message", ({ data }) => {
   if (data === "out") forget();
-  if (data === "in") changes.dispatchEvent(new Event("in"));
+  if (data === "in") {
+    // It may be somebody else: what this tab holds is not theirs.
+    access = "";
+    changes.dispatchEvent(new Event("in"));
+  }
 });
 
 function forget() {

@@ -139,12 +139,15 @@ class Uploads extends EventTarget {
     if (entry.state === "done" || !entry.upload.url) return;
     await entry.upload.abort();
     if (entry.state !== "failed" || !entry.problem?.status) {
-      await remove(new URL(entry.upload.url, location.href).pathname).catch(() => {});
+      await takeBack(new URL(entry.upload.url, location.href).pathname).catch(() => {});
     }
   }
 }
 
 let loading = null;
+
+/** End an upload that is not whole; what came of it is thrown away. */
+export const takeBack = (address) => remove(address, { headers: { "Tus-Resumable": "1.0.0" } });
 
 /** Forget what has come to its end: somebody has gone on to look at it. */
 export function forgetDone(videoId) {

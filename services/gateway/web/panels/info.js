@@ -67,7 +67,7 @@ function timing(stats) {
     <table class="pieces"><caption class="visually-hidden">${t("info.timing")}</caption>
       <thead><tr><th scope="col">${t("mix.piece")}</th><th scope="col">${t("info.median")}</th><th scope="col">${t("info.spread")}</th></tr></thead>
       <tbody>${rows.map(
-        ({ piece, timing: found }) => html`<tr><th scope="row">${t(`piece.${piece}`)}</th><td>${signed(found.median_ms)}</td><td>${found.spread_ms.toFixed(1)} ms</td></tr>`,
+        ({ piece, timing: found }) => html`<tr><th scope="row">${t(`piece.${piece}`)}</th><td>${signed(found.median_ms)}</td><td>${found.notes > 1 ? `${found.spread_ms.toFixed(1)} ms` : "–"}</td></tr>`,
       )}</tbody></table>
     <p class="hint">${t("info.early-late", { early: stats.timing.early, late: stats.timing.late })}</p>
     <h3>${t("info.strokes")}</h3>

@@ -26,6 +26,7 @@ export class Sheet {
     this.timeline = null;
     this.places = [];
     this.nodes = new Map();
+    this.shades = [];
     this.lines = document.createElement("div");
     this.lines.className = "systems";
     this.cursor = document.createElement("div");
@@ -67,6 +68,7 @@ export class Sheet {
     this.lines.replaceChildren(...(defs ? [defs] : []), ...this.systems, this.cursor);
     this.places = view.systems.map(() => null);
     this.nodes.clear();
+    this.shades = [];
     this.shownSystem = -1;
     this.lit = [];
     this.pointer = 0;
@@ -226,6 +228,28 @@ export class Sheet {
       }
     });
     return found;
+  }
+
+  /** Shade the bars that are looped. */
+  showLoop(loop) {
+    for (const shade of this.shades) shade.remove();
+    this.shades = [];
+    if (!loop || !this.view) return;
+    this.view.systems.forEach((system, index) => {
+      const bars = system.bars.filter((bar) => bar >= loop.from && bar <= loop.to);
+      const places = bars.length ? this.placesOf(index) : null;
+      if (!places) return;
+      const left = places.lefts.get(bars[0]) ?? 0;
+      const right = places.rights.get(bars.at(-1)) ?? places.end;
+      const shade = document.createElement("div");
+      shade.className = "loop-shade";
+      shade.style.left = `${100 * left}%`;
+      shade.style.width = `${100 * (right - left)}%`;
+      shade.style.top = `${100 * places.top}%`;
+      shade.style.height = `${100 * (places.bottom - places.top)}%`;
+      this.systems[index].prepend(shade);
+      this.shades.push(shade);
+    });
   }
 
   /** Set a class on just these notes. */

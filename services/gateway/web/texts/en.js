@@ -332,7 +332,7 @@ export default {
   "info.timing-about": "Against the written place, by piece: early is minus, late is plus.",
   "info.median": "Median",
   "info.spread": "Spread",
-  "info.early-late": "{early} strokes were more than 10 ms early, {late} late.",
+  "info.early-late": "More than 10 ms early: {early}. More than 10 ms late: {late}.",
   "info.strokes": "Marks",
   "info.density": "Strokes a bar",
   "info.density-label": "Strokes a bar, {most} at most",

@@ -12,6 +12,14 @@ async function signIn(email, password) {
   begin(email, await post("/auth/login", { email, password, cookie: true }, { open: true }));
 }
 
+/** Only a place of this page: nobody's link leads away from here after signing in. Read as browsers
+ * read it, to whom "/\elsewhere" is another house. */
+function placeOf(next) {
+  if (!next || !URL.canParse(next, location.href)) return "/";
+  const to = new URL(next, location.href);
+  return to.origin === location.origin && to.pathname !== location.pathname ? to.pathname + to.search : "/";
+}
+
 class Entrance {
   constructor(root, { go, kind }) {
     this.root = root;
@@ -38,9 +46,7 @@ class Entrance {
     try {
       if (this.kind === "register") await post("/auth/register", { email, password }, { open: true });
       await signIn(email, password);
-      const wanted = new URLSearchParams(location.search).get("next") ?? "/";
-      // Only places of this page: nobody's link leads away from here after signing in.
-      this.go(wanted.startsWith("/") && !wanted.startsWith("//") ? wanted : "/", { replace: true });
+      this.go(placeOf(new URLSearchParams(location.search).get("next")), { replace: true });
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       this.problem = problem;

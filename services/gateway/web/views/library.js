@@ -4,7 +4,7 @@ import { html, render } from "../vendor/lit-html.js";
 import { repeat } from "../vendor/directives/repeat.js";
 import { ask, get, newId, remove } from "../core/api.js";
 import { date, duration, size, t, wordsFor } from "../core/texts.js";
-import { uploads } from "../core/uploads.js";
+import { takeBack, uploads } from "../core/uploads.js";
 import { icon } from "../ui/icons.js";
 import { confirm } from "../ui/dialog.js";
 import { canRecord, record } from "../ui/recorder.js";
@@ -156,7 +156,7 @@ export class LibraryView {
   }
 
   async discard(upload) {
-    await remove(`/media/uploads/${upload.id}`).catch((problem) => problem.status === 404 || complain(problem));
+    await takeBack(`/media/uploads/${upload.id}`).catch((problem) => problem.status === 404 || complain(problem));
     await this.load();
   }
 

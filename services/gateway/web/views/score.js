@@ -77,7 +77,10 @@ class ScorePage {
     this.onKey = (event) => this.#key(event);
     this.onTheme = () => this.wave.repaint();
     this.player.addEventListener("frame", () => this.#frame());
-    this.player.addEventListener("change", () => this.draw());
+    this.player.addEventListener("change", () => {
+      this.#shadeLoop();
+      this.draw();
+    });
     this.player.addEventListener("looped", () => this.#looped());
   }
 
@@ -326,6 +329,14 @@ class ScorePage {
     const bar = this.sheet.timeline?.runs ? this.view.bars[this.sheet.timeline.barAt(time_s)]?.bar : null;
     const text = `${moment(time_s)} / ${duration(this.player.duration)}${bar == null ? "" : ` · ${t("player.bar", { n: bar })}`}`;
     if (this.clock.textContent !== text) this.clock.textContent = text;
+  }
+
+  #shadeLoop() {
+    const { loop } = this.player;
+    if (loop?.from === this.shaded?.from && loop?.to === this.shaded?.to && this.shadedOn === this.view) return;
+    this.shaded = loop;
+    this.shadedOn = this.view;
+    this.sheet.showLoop(loop);
   }
 
   #looped() {
