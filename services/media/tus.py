@@ -28,6 +28,7 @@ from tuspyserver.storage import TusStorage
 
 from libs.common.errors import (
     Conflict,
+    Forbidden,
     Invalid,
     NotFound,
     PreconditionFailed,
@@ -313,7 +314,7 @@ async def tell_upload_abilities(cases: UseCases) -> Response:
                 "Upload-Expires": {"schema": {"type": "string"}},
             },
         },
-        **problem_responses(Unauthorized, PreconditionFailed, TooLarge),
+        **problem_responses(Unauthorized, Forbidden, PreconditionFailed, TooLarge),
     },
 )
 async def begin_upload(

@@ -26,6 +26,7 @@ from libs.common.errors import (
     TYPE_BASE,
     Conflict,
     FieldError,
+    Forbidden,
     Invalid,
     NotFound,
     Problem,
@@ -50,6 +51,8 @@ PIECE_BYTES: Final = 4 * 1024 * 1024
 """Held in memory for one request, at most, beside what the socket brings at once."""
 MAX_SMALL_PIECES: Final = 2_000
 """Connections may break, but a file sent byte by byte would be as many objects."""
+MAX_UNFINISHED: Final = 50
+"""A user's uploads under way: each may hold as much storage as a whole file."""
 LEASE_S: Final = 20.0
 HEARTBEAT_S: Final = 5.0
 OUTCOME_WITHIN_S: Final = 45.0
@@ -140,6 +143,20 @@ class Uploads:
         if size_bytes > self.settings.max_file_size:
             raise ingest.too_large(self.settings)
         async with self.sessions.begin() as session:
+            unfinished = await session.scalar(
+                select(func.count()).where(
+                    Upload.user_id == user_id,
+                    Upload.state == "receiving",
+                    Upload.expires_at > func.now(),
+                )
+            )
+            if (unfinished or 0) >= MAX_UNFINISHED:
+                # Not 409 or 429: clients of the protocol try those again by themselves.
+                raise Forbidden(
+                    f"You have {MAX_UNFINISHED} unfinished uploads. Finish or delete some "
+                    "(GET /media/uploads/ lists them).",
+                    code="too-many-uploads",
+                )
             upload = Upload(
                 id=new_id(),
                 user_id=user_id,

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from libs.common.storage import Storage, StorageAway
+from services.media import uploads
 from tests.e2e.conftest import System, User
 from tests.integration.waiting import until
 
@@ -386,6 +387,19 @@ async def test_an_expired_upload_is_gone(drummer: User, embedded_system: System)
     assert code_of(await send(drummer, address, 0, bytes(10))) == (410, "upload-expired")
     assert code_of(await drummer.http.get(address)) == (410, "upload-expired")
     assert (await drummer.http.get("/media/uploads/")).json()["items"] == []
+
+
+async def test_nobody_fills_the_storage_with_beginnings(
+    drummer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_UNFINISHED", 2)
+    first = await begin(drummer, 10)
+    await begin(drummer, 10)
+    headers = TUS | {"Upload-Length": "10"}
+    refused = await drummer.http.post("/media/uploads/", headers=headers)
+    assert code_of(refused) == (403, "too-many-uploads")
+    assert (await drummer.http.delete(first, headers=TUS)).status_code == 204
+    await begin(drummer, 10)
 
 
 async def test_uploads_go_with_their_user(embedded_system: System) -> None:
