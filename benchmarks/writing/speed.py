@@ -3,7 +3,11 @@
 A made performance of about 16 hits to the bar, its beats given. Best of three, in this process,
 nothing else loaded meanwhile. music21 gets the places that we found, as a stream of its own notes,
 which it lays into measures and writes; it makes no pages. The last column is how much longer a
-thousand bars take than a hundred: 10 is linear. Prints Markdown.
+thousand bars take than a hundred: 10 is linear.
+
+A second table has what somebody waits for who corrects a score note by note: a small edit, the
+first and the next ones, and the view after it, as multiples of the MusicXML export of the same
+score in the same run. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from benchmarks.writing.tables import table
 from libs.common.drums import Beat, Hit
 from libs.common.drums import DrumPiece as P
 from libs.common.performance import Performance
+from services.notation import writing
+from services.notation.domain.kit import kit_called
 from services.notation.domain.musicxml import to_musicxml
 from services.notation.domain.pictures import to_svg_pages
 from services.notation.domain.quantise import quantise
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 
 BPM = 104.0
 BARS = (100, 1000)
+EDITED_BARS = (100, 300)
 
 
 def make_performance(bars: int, seed: int) -> Performance:
@@ -112,6 +119,36 @@ def write_with_music21(document: ScoreDocument) -> bytes:
     return bytes(GeneralObjectExporter(score).parse())
 
 
+def editing(bars: int, seed: int) -> list[list[str]]:
+    """What the service does for one small edit, and for the view after it."""
+    document = quantise(make_performance(bars, seed))
+    notes = document.score.notes()
+    snare = next(note.id for _, _, note in notes[len(notes) // 2 :] if note.piece is P.SNARE)
+    kept = document.to_json()
+    change = {"operations": [{"op": "set-piece", "ids": [snare], "piece": P.CROSS_STICK.value}]}
+    back = {"operations": [{"op": "set-piece", "ids": [snare], "piece": P.SNARE.value}]}
+    edited = writing.change_score(kept, change, progress=_untold).now
+    drawing = writing.Drawing(210, "written", True, kit_called(edited.kit).to_dict(), {})
+    ways: dict[str, Callable[[], object]] = {
+        "MusicXML": lambda: to_musicxml(document),
+        "one small edit, the first": lambda: writing.change_score(kept, change, progress=_untold),
+        "one small edit, the next": lambda: writing.change_score(
+            writing.Known(edited.digest), back, progress=_untold
+        ),
+        "view": lambda: writing.draw_view(edited.document, drawing, progress=_untold),
+    }
+    spent = {name: best_s(way, 5) for name, way in ways.items()}
+    return [
+        [f"{name}, {bars} bars", f"{spent_s / spent['MusicXML']:.2f}"]
+        for name, spent_s in spent.items()
+        if name != "MusicXML"
+    ]
+
+
+def _untold(_fraction: float) -> None:
+    pass
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.writing.speed",
@@ -156,6 +193,9 @@ def main() -> None:
     print(f"{per_bar:.1f} hits to the bar, seed {options.seed}\n")
     heads = ["", "100 bars", "100 of 1,000 bars", "of music21's time", "1,000 to 100"]
     print(table(heads, rows))
+    print("\nof the time that the same score's MusicXML takes\n")
+    edits = [row for bars in EDITED_BARS for row in editing(bars, options.seed)]
+    print(table(["", "times"], edits))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import SessionMaker, new_id, open_session
@@ -36,7 +38,7 @@ from libs.common.steps import (
 from libs.common.storage import Storage
 from libs.common.tokens import CurrentCaller
 from services.notation import pipeline, scores
-from services.notation.domain.document import upgraded
+from services.notation.domain.document import FORMAT, upgraded
 from services.notation.models import Heard, KnownVideo, Notation
 from services.notation.scribe import Scribe
 
@@ -135,10 +137,6 @@ class FromEvents(BaseModel):
         )
 
 
-Newest = Annotated[dict[str, Any], BeforeValidator(upgraded)]
-"""A kept document in the newest format, whichever it was kept in."""
-
-
 class NotationRead(BaseModel):
     """A score, without its document."""
 
@@ -160,7 +158,7 @@ class NotationRead(BaseModel):
 class NotationDetail(NotationRead):
     """A score."""
 
-    notation_json: Newest = Field(description="See GET /notation/schema.")
+    notation_json: dict[str, Any] = Field(description="See GET /notation/schema.")
 
 
 class Overview(BaseModel):
@@ -196,9 +194,53 @@ def expected_version(if_match: str | None) -> int:
     return int(text)
 
 
-def etag(response: Response, notation: Notation) -> None:
-    """The version as ETag."""
-    response.headers["ETag"] = f'"{notation.version}"'
+Prefer = Annotated[
+    str | None,
+    Header(
+        max_length=1000,
+        description="`return=minimal`: the answer goes without `notation_json` (RFC 7240).",
+    ),
+]
+
+
+def wants_little(prefer: str | None) -> bool:
+    """RFC 7240, 4.2; of several the first counts."""
+    for one in (prefer or "").lower().split(","):
+        name, _, value = one.partition(";")[0].partition("=")
+        if name.strip() == "return":
+            return value.strip().strip('"') == "minimal"
+    return False
+
+
+def detail(
+    row: Notation | dict[str, Any],
+    version: int,
+    document: bytes | None,
+    headers: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    """A score as NotationDetail, or as NotationRead where its document is left out. That is JSON
+    already, and is not read only to be written again."""
+    head = NotationRead.model_validate(row).model_dump_json().encode()
+    return Response(
+        head if document is None else with_document(head, document),
+        status,
+        {"ETag": f'"{version}"', **(headers or {})},
+        "application/json",
+    )
+
+
+def with_document(head: bytes, document: bytes) -> bytes:
+    """A JSON object with one more member."""
+    return head[:-1] + b',"notation_json":' + document + b"}"
+
+
+async def newest(session: AsyncSession, notation_id: UUID, version: int) -> bytes:
+    """A kept document in the newest format, whichever it was kept in."""
+    kept = await scores.kept(session, notation_id, version)
+    if kept.format == FORMAT:
+        return kept.document
+    return json.dumps(upgraded(json.loads(kept.document)), separators=(",", ":")).encode()
 
 
 WRITE_PROBLEMS = problem_responses(
@@ -216,7 +258,6 @@ async def from_events(
     body: FromEvents,
     caller: CurrentCaller,
     request: Request,
-    response: Response,
     session: Session,
     scribe: TheScribe,
     idempotency_key: IdempotencyKey = None,
@@ -242,10 +283,15 @@ async def from_events(
 
     fingerprint = fingerprint_of("from-events", body.model_dump(mode="json"))
     kept = await once(session, caller.user_id, idempotency_key, fingerprint, write)
-    notation = await scores.get(session, caller.user_id, UUID(kept["id"]))
-    etag(response, notation)
-    response.headers["Location"] = f"/notation/{notation.id}"
-    return notation
+    return await created(session, caller.user_id, UUID(kept["id"]))
+
+
+async def created(session: AsyncSession, user_id: UUID, notation_id: UUID) -> Response:
+    """A score that was made just now, or when this was asked first."""
+    notation = await scores.get(session, user_id, notation_id)
+    document = await newest(session, notation_id, notation.version)
+    where = {"Location": f"/notation/{notation_id}"}
+    return detail(notation, notation.version, document, where, 201)
 
 
 async def performance_for(body: FromEvents, request: Request, user_id: UUID) -> tuple[bytes, str]:
@@ -321,13 +367,11 @@ async def stats_overview(caller: CurrentCaller, session: Session) -> dict[str, A
 
 
 @router.get("/{notation_id}", response_model=NotationDetail, responses=problem_responses(NotFound))
-async def get_notation(
-    notation_id: UUID, caller: CurrentCaller, session: Session, response: Response
-) -> Notation:
+async def get_notation(notation_id: UUID, caller: CurrentCaller, session: Session) -> Response:
     """A score. Its ETag is what an edit sends as `If-Match`."""
     notation = await scores.get(session, caller.user_id, notation_id)
-    etag(response, notation)
-    return notation
+    document = await newest(session, notation_id, notation.version)
+    return detail(notation, notation.version, document)
 
 
 @router.delete("/{notation_id}", status_code=204, responses=problem_responses(NotFound))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common.database import SessionMaker
 from libs.common.errors import NotFound, Unauthorized, problem_responses
 from libs.common.idempotency import IdempotencyKey
 from libs.common.steps import DETAIL_HELP, GRID_HELP, SWING_HELP, Grid, Tempo, TimeSignature
@@ -18,19 +20,25 @@ from services.notation import history, kits, scores
 from services.notation.api import (
     WRITE_PROBLEMS,
     IfMatch,
-    Newest,
     NotationDetail,
+    NotationRead,
+    Prefer,
     Session,
     Sessions,
     TheScribe,
+    detail,
     expected_version,
+    newest,
+    wants_little,
+    with_document,
 )
-from services.notation.domain.document import ScoreDocument
 from services.notation.domain.edits import MAX_OPERATIONS, OPERATIONS
 from services.notation.domain.score import ScoreError
 from services.notation.edit_once import Edit, Made
+from services.notation.latest import Latest
 from services.notation.models import Notation, NotationVersion
-from services.notation.scribe import invalid
+from services.notation.scribe import Scribe, invalid
+from services.notation.writing import Changed, Known, NotKnown
 
 router = APIRouter(prefix="/notation", tags=["notation"])
 
@@ -104,7 +112,7 @@ class VersionRead(BaseModel):
 class VersionDetail(VersionRead):
     """A version with its document."""
 
-    notation_json: Newest
+    notation_json: dict[str, Any]
 
 
 @router.get(
@@ -124,24 +132,36 @@ async def list_operations(_caller: CurrentCaller) -> list[dict[str, Any]]:
     ]
 
 
-@router.put("/{notation_id}", response_model=NotationDetail, responses=WRITE_PROBLEMS)
+def latest_of(request: Request) -> Latest:
+    """What was edited last."""
+    latest: Latest = request.app.state.latest
+    return latest
+
+
+TheLatest = Annotated[Latest, Depends(latest_of)]
+Answer = NotationDetail | NotationRead
+
+
+@router.put("/{notation_id}", response_model=Answer, responses=WRITE_PROBLEMS)
 async def update_notation(
     notation_id: UUID,
     body: NotationUpdate,
     caller: CurrentCaller,
     sessions: Sessions,
-    response: Response,
     scribe: TheScribe,
+    latest: TheLatest,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
-) -> Any:
+    prefer: Prefer = None,
+) -> Response:
     """Edit a score; the version before stays readable."""
     expected = expected_version(if_match)
     change = body.model_dump(exclude_none=True)
     edit = Edit(caller.user_id, notation_id, idempotency_key, ("put", expected, change))
     made_before = await edit.answered(sessions)
     if made_before is not None:
-        return tagged(response, made_before)
+        async with sessions() as session:
+            return await answer(session, made_before, notation_id, prefer)
     async with sessions() as session:
         notation = await scores.get(session, caller.user_id, notation_id)
         await scores.check_version(session, notation, expected)
@@ -150,26 +170,54 @@ async def update_notation(
         # What was chosen before and is not named now stays.
         anew = {name: notation.options[name] for name in ANEW if name in notation.options} | anew
         change = change | anew
-    kit_before = notation.notation_json["score"]["kit"]
     try:
-        made, what = await scribe.change(scores.as_bytes(notation), change)
-        document = ScoreDocument.from_json(made)
+        changed = await _changed(sessions, scribe, latest.digest(notation), notation, change)
     except ScoreError as error:
         prefix = "body.notation_json" if body.notation_json is not None else "body"
         raise invalid(error, prefix) from error
 
     async def write(session: AsyncSession) -> Notation:
-        if document.score.kit != kit_before:
-            await kits.wanted(session, caller.user_id, document.score.kit, "body")
+        if changed.now.kit != changed.kit_before:
+            await kits.wanted(session, caller.user_id, changed.now.kit, "body")
         notation = await scores.get(session, caller.user_id, notation_id, lock=True)
-        await scores.replace(session, caller.user_id, notation, expected, document, what)
+        await scores.replace(session, caller.user_id, notation, expected, changed.now, changed.what)
         if anew:
             notation.options = notation.options | anew
             await session.flush()
         return notation
 
     async with sessions.begin() as session:
-        return tagged(response, await edit.done(session, write))
+        made = await edit.done(session, write, changed.now.document)
+        told = await answer(session, made, notation_id, prefer)
+    if made.document is changed.now.document and isinstance(made.row, Notation):
+        latest.keep(made.row, changed.now.digest)
+    return told
+
+
+async def _changed(
+    sessions: SessionMaker,
+    scribe: Scribe,
+    digest: str | None,
+    notation: Notation,
+    change: dict[str, Any],
+) -> Changed:
+    """The change made, on what the editing process holds if it does, without a connection."""
+    if digest is not None:
+        with contextlib.suppress(NotKnown):
+            return await scribe.change(Known(digest), change)
+    async with sessions() as session:
+        kept = await scores.kept(session, notation.id, notation.version)
+    return await scribe.change(kept.document, change)
+
+
+async def answer(
+    session: AsyncSession, made: Made, notation_id: UUID, prefer: str | None
+) -> Response:
+    """The score, its version as ETag; without its document for who has no use for it."""
+    if wants_little(prefer):
+        return detail(made.row, made.version, None, {"Preference-Applied": "return=minimal"})
+    document = made.document or await newest(session, notation_id, made.version)
+    return detail(made.row, made.version, document)
 
 
 @router.get(
@@ -192,15 +240,18 @@ async def list_versions(
 )
 async def get_version(
     notation_id: UUID, version: int, caller: CurrentCaller, session: Session
-) -> NotationVersion:
+) -> Response:
     """A score as it once was."""
     notation = await scores.get(session, caller.user_id, notation_id)
-    return await history.version(session, notation, version)
+    found = await history.version(session, notation, version)
+    head = VersionRead.model_validate(found).model_dump_json().encode()
+    document = await newest(session, notation_id, version)
+    return Response(with_document(head, document), media_type="application/json")
 
 
 @router.post(
     "/{notation_id}/versions/{version}/restore",
-    response_model=NotationDetail,
+    response_model=Answer,
     responses=WRITE_PROBLEMS,
 )
 async def restore_version(
@@ -208,10 +259,10 @@ async def restore_version(
     version: int,
     caller: CurrentCaller,
     session: Session,
-    response: Response,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
-) -> Any:
+    prefer: Prefer = None,
+) -> Response:
     """Make an earlier version the current one (as a new version, so that this can be undone)."""
     expected = expected_version(if_match)
 
@@ -221,35 +272,35 @@ async def restore_version(
 
     what = ("restore", expected, version)
     edit = Edit(caller.user_id, notation_id, idempotency_key, what)
-    return tagged(response, await edit.done(session, write))
+    return await answer(session, await edit.done(session, write), notation_id, prefer)
 
 
-@router.post("/{notation_id}/undo", response_model=NotationDetail, responses=WRITE_PROBLEMS)
+@router.post("/{notation_id}/undo", response_model=Answer, responses=WRITE_PROBLEMS)
 async def undo(
     notation_id: UUID,
     caller: CurrentCaller,
     session: Session,
-    response: Response,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
-) -> Any:
+    prefer: Prefer = None,
+) -> Response:
     """Take the last change back, and the one before it when asked again; 409 at the first."""
     edit = Edit(caller.user_id, notation_id, idempotency_key, ("undo", expected_version(if_match)))
-    return tagged(response, await _step(edit, session, if_match, "undo"))
+    return await answer(session, await _step(edit, session, if_match, "undo"), notation_id, prefer)
 
 
-@router.post("/{notation_id}/redo", response_model=NotationDetail, responses=WRITE_PROBLEMS)
+@router.post("/{notation_id}/redo", response_model=Answer, responses=WRITE_PROBLEMS)
 async def redo(
     notation_id: UUID,
     caller: CurrentCaller,
     session: Session,
-    response: Response,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
-) -> Any:
+    prefer: Prefer = None,
+) -> Response:
     """Do again what was undone last; a change in between forgets it, and then this is a 409."""
     edit = Edit(caller.user_id, notation_id, idempotency_key, ("redo", expected_version(if_match)))
-    return tagged(response, await _step(edit, session, if_match, "redo"))
+    return await answer(session, await _step(edit, session, if_match, "redo"), notation_id, prefer)
 
 
 async def _step(edit: Edit, session: AsyncSession, if_match: str | None, way: history.Way) -> Made:
@@ -260,9 +311,3 @@ async def _step(edit: Edit, session: AsyncSession, if_match: str | None, way: hi
         return await history.step(session, edit.user_id, notation, expected, way)
 
     return await edit.done(session, write)
-
-
-def tagged(response: Response, made: Made) -> Any:
-    """The score, its version as ETag."""
-    response.headers["ETag"] = f'"{made["version"] if isinstance(made, dict) else made.version}"'
-    return made

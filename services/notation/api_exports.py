@@ -13,13 +13,12 @@ from pydantic import BaseModel, Field
 
 from libs.common.errors import Invalid, NotFound, Unauthorized, problem_responses
 from libs.common.tokens import CurrentCaller
-from services.notation import history, kits, scores
+from services.notation import kits, scores
 from services.notation.api import Sessions, TheScribe
 from services.notation.domain.document import SCHEMA_PATH
 from services.notation.domain.exports import FORMATS
 from services.notation.domain.kit import Kit
 from services.notation.domain.score import ScoreError
-from services.notation.models import Notation, NotationVersion
 from services.notation.scribe import Scribe
 
 router = APIRouter(prefix="/notation", tags=["notation"])
@@ -146,24 +145,21 @@ async def export_notation(
     """A score as a file. GET /notation/formats lists the formats, and which options each takes."""
     async with sessions() as session:
         notation = await scores.get(session, caller.user_id, notation_id)
-        kept: Notation | NotationVersion = notation
-        if version is not None:
-            kept = await history.version(session, notation, version)
-        named = wishes.kit or str(kept.notation_json["score"]["kit"])
-        table = await kits.wanted(session, caller.user_id, named, "query.kit")
+        kept = await scores.kept(session, notation.id, version or notation.version)
+        table = await kits.wanted(session, caller.user_id, wishes.kit or kept.kit, "query.kit")
     return await made_export(scribe, kept, table, wishes)
 
 
 async def made_export(
     scribe: Scribe,
-    kept: Notation | NotationVersion,
+    kept: scores.Kept,
     kit: Kit,
     wishes: ExportWishes,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The file, made without a database connection."""
     try:
-        made = await scribe.export(scores.as_bytes(kept), wishes.kind.lower(), kit, wishes.given)
+        made = await scribe.export(kept.document, wishes.kind.lower(), kit, wishes.given)
     except ScoreError as error:
         raise Invalid(error.message, code="invalid-export", field=f"query.{error.field}") from error
     return Response(

@@ -20,9 +20,8 @@ from libs.common.errors import (
 from libs.common.idempotency import IdempotencyKey, fingerprint_of, once
 from libs.common.tokens import CurrentCaller
 from services.notation import kits, scores
-from services.notation.api import NotationDetail, Session, Sessions, TheScribe, etag
+from services.notation.api import NotationDetail, Session, Sessions, TheScribe, created
 from services.notation.domain.score import ScoreError
-from services.notation.models import Notation
 from services.notation.writing import Source
 
 router = APIRouter(prefix="/notation", tags=["notation"])
@@ -47,7 +46,6 @@ async def import_notation(
     caller: CurrentCaller,
     sessions: Sessions,
     session: Session,
-    response: Response,
     scribe: TheScribe,
     file_name: Annotated[
         str, Query(max_length=255, description="Its name; its title, if it has no other.")
@@ -60,7 +58,7 @@ async def import_notation(
         ),
     ] = "backbeat-standard",
     idempotency_key: IdempotencyKey = None,
-) -> Notation:
+) -> Response:
     """Make a notation of a file: MusicXML, compressed MusicXML, MIDI, or Backbeat's JSON, as the
     whole body. Its kind is told by its content."""
     data = await request.body()
@@ -93,7 +91,4 @@ async def import_notation(
         "import", {"sha256": hashlib.sha256(data).hexdigest(), "title": title, "kit": kit}
     )
     kept = await once(session, caller.user_id, idempotency_key, fingerprint, write)
-    notation = await scores.get(session, caller.user_id, UUID(kept["id"]))
-    etag(response, notation)
-    response.headers["Location"] = f"/notation/{notation.id}"
-    return notation
+    return await created(session, caller.user_id, UUID(kept["id"]))

@@ -192,10 +192,9 @@ async def export_shared(
     """A shared score as a file, in any of the formats. Needs no account."""
     async with sessions() as session:
         _, shown = await shares.shown(session, token)
-        notation = await scores.get(session, shown.user_id, shown.id)
+        kept = await scores.kept(session, shown.id, shown.version)
         if wishes.kit is not None:
             table = kits.ours(wishes.kit, "query.kit")
         else:
-            named = str(notation.notation_json["score"]["kit"])
-            table = await kits.wanted(session, shown.user_id, named, "query.kit")
-    return await made_export(scribe, notation, table, wishes, NOT_KEPT)
+            table = await kits.wanted(session, shown.user_id, kept.kit, "query.kit")
+    return await made_export(scribe, kept, table, wishes, NOT_KEPT)

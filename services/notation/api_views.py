@@ -286,4 +286,5 @@ async def notation_stats(
     """A score in numbers: what is struck how often, and how near to its place."""
     async with sessions() as session:
         notation = await scores.get(session, caller.user_id, notation_id)
-    return await scribe.stats(scores.as_bytes(notation))
+        kept = await scores.kept(session, notation.id, notation.version)
+    return await scribe.stats(kept.document)

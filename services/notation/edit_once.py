@@ -14,8 +14,18 @@ from libs.common.idempotency import fingerprint_of, once
 from services.notation import history, scores
 from services.notation.models import Notation
 
-Made = Notation | dict[str, Any]
+Row = Notation | dict[str, Any]
 """A score as it is, or as it was when the edit was done first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an edit made, or has made before."""
+
+    row: Row
+    version: int
+    document: bytes | None = None
+    """Where it was at hand."""
 
 
 class _NotYet(Exception):
@@ -48,9 +58,12 @@ class Edit:
             return await self._made(session, kept["version"])
 
     async def done(
-        self, session: AsyncSession, write: Callable[[AsyncSession], Awaitable[Notation]]
+        self,
+        session: AsyncSession,
+        write: Callable[[AsyncSession], Awaitable[Notation]],
+        document: bytes | None = None,
     ) -> Made:
-        """What it makes, or has made before."""
+        """What it makes, or has made before; `document` is what it writes, where that is known."""
         written: list[Notation] = []
 
         async def first_time() -> dict[str, Any]:
@@ -58,13 +71,18 @@ class Edit:
             return {"version": written[0].version}
 
         kept = await once(session, self.user_id, self.key, self._fingerprint(), first_time)
-        return written[0] if written else await self._made(session, kept["version"])
+        if written:
+            return Made(written[0], written[0].version, document)
+        return await self._made(session, kept["version"])
 
     def _fingerprint(self) -> str:
-        return fingerprint_of("edit", self.notation_id, self.what)
+        # A whole document takes its time, and without a key nobody asks.
+        return "" if self.key is None else fingerprint_of("edit", self.notation_id, self.what)
 
     async def _made(self, session: AsyncSession, version: int) -> Made:
         notation = await scores.get(session, self.user_id, self.notation_id)
         if notation.version == version:
-            return notation
-        return scores.as_made(notation, await history.version(session, notation, version))
+            return Made(notation, version)
+        then = await history.version(session, notation, version)
+        written = await scores.written(session, notation.id, version)
+        return Made(scores.as_made(notation, then, written), version, written.document)

@@ -12,12 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
 
-from libs.common.errors import Conflict, NotFound
-from services.notation.domain.document import ScoreDocument
+from libs.common.errors import Conflict
 from services.notation.models import Notation, NotationVersion
-from services.notation.scores import check_version, replace
+from services.notation.scores import check_version, no_version, replace, written
 
 Way = Literal["undo", "redo"]
 MOST_REDO: Final = 1000
@@ -34,25 +32,11 @@ async def versions(session: AsyncSession, notation: Notation) -> list[NotationVe
 
 
 async def version(session: AsyncSession, notation: Notation, number: int) -> NotationVersion:
-    """One version with its document, or NotFound."""
-    return await version_of(session, notation.id, number)
-
-
-async def version_of(session: AsyncSession, notation_id: UUID, number: int) -> NotationVersion:
-    """The same, by the notation's id."""
-    found = await session.scalar(
-        select(NotationVersion)
-        .where(NotationVersion.notation_id == notation_id, NotationVersion.version == number)
-        .options(undefer(NotationVersion.notation_json))
-    )
+    """One version without its document, or NotFound."""
+    found = await session.get(NotationVersion, (notation.id, number))
     if found is None:
         raise no_version()
     return found
-
-
-def no_version() -> NotFound:
-    """What a version that is not there answers."""
-    return NotFound("There is no such version.", code="version-not-found")
 
 
 async def restore(
@@ -66,7 +50,7 @@ async def restore(
         user_id,
         notation,
         expected,
-        ScoreDocument.from_dict(former.notation_json),
+        await written(session, notation.id, former.version),
         f"Version {number} restored",
     )
 
@@ -96,7 +80,7 @@ async def step(
         user_id,
         notation,
         expected,
-        ScoreDocument.from_dict(target.notation_json),
+        await written(session, notation.id, target.version),
         change,
         source=target.version,
         redo=redo,

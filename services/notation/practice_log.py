@@ -39,7 +39,7 @@ async def keep(
 ) -> PracticeSession:
     """Keep a session, or what it has become; the last that is told counts."""
     # Locked, so that two requests cannot both make the last one.
-    notation = await scores.get(session, user_id, notation_id, lock=True, document=False)
+    notation = await scores.get(session, user_id, notation_id, lock=True)
     if told.to_bar - told.from_bar > notation.bar_count:
         raise Invalid(
             f"The score has {notation.bar_count} bars, and not so many as from_bar to to_bar.",
@@ -78,7 +78,7 @@ async def page(
     session: AsyncSession, user_id: UUID, notation_id: UUID, limit: int, cursor: str | None
 ) -> tuple[list[PracticeSession], str | None]:
     """A score's sessions, the one that was told of last first."""
-    await scores.get(session, user_id, notation_id, document=False)
+    await scores.get(session, user_id, notation_id)
     rows = select(PracticeSession).where(PracticeSession.notation_id == notation_id)
     return await page_of(
         session, rows, PracticeSession.created_at, PracticeSession.id, limit=limit, cursor=cursor
@@ -89,7 +89,7 @@ async def summary(
     session: AsyncSession, user_id: UUID, notation_id: UUID, utc_offset: timedelta
 ) -> PracticeSummary:
     """What they add up to."""
-    await scores.get(session, user_id, notation_id, document=False)
+    await scores.get(session, user_id, notation_id)
     rows = await session.scalars(
         select(PracticeSession).where(PracticeSession.notation_id == notation_id)
     )

@@ -2,35 +2,70 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
 
 from libs.common.errors import NotFound, PreconditionFailed
 from libs.common.events import NotationCreated, NotationDeleted, NotationRevised
 from libs.common.messaging import announce
 from libs.common.paging import page_of
-from services.notation.domain.document import ScoreDocument
-from services.notation.domain.stats import summary
+from services.notation.domain.written import Written
 from services.notation.models import Notation, NotationVersion
 
 
-def _facts(document: ScoreDocument) -> dict[str, Any]:
-    """The columns that a document fills."""
-    found = summary(document)
-    marks = document.timeline.tempo_map
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A version's document, as text: a megabyte is not read on the way to whoever reads it."""
+
+    version: int
+    kit: str
+    format: str
+    document: bytes
+
+
+async def kept(session: AsyncSession, notation_id: UUID, version: int) -> Kept:
+    """One version's document, or NotFound."""
+    told = NotationVersion.notation_json
+    rows = select(told["score"]["kit"].astext, told["format"].astext, cast(told, Text)).where(
+        NotationVersion.notation_id == notation_id, NotationVersion.version == version
+    )
+    found = (await session.execute(rows)).one_or_none()
+    if found is None:
+        raise no_version()
+    return Kept(version, str(found[0]), str(found[1]), str(found[2]).encode())
+
+
+def no_version() -> NotFound:
+    """What a version that is not there answers."""
+    return NotFound("There is no such version.", code="version-not-found")
+
+
+async def written(session: AsyncSession, notation_id: UUID, version: int) -> Written:
+    """One version's document, read: for those that are brought back."""
+    found = await kept(session, notation_id, version)
+    return await asyncio.to_thread(Written.read, found.document)
+
+
+def _facts(made: Written) -> dict[str, Any]:
+    """The columns that a document fills, but for itself."""
     return {
-        "title": document.score.title,
-        "tempo": round(marks[0].quarters_per_minute) if marks else None,
-        "time_signature": found.meter,
-        "bar_count": found.bars,
-        "note_count": found.notes,
-        "notation_json": document.to_dict(),
+        "title": made.title,
+        "tempo": made.tempo,
+        "time_signature": made.time_signature,
+        "bar_count": made.bar_count,
+        "note_count": made.note_count,
     }
+
+
+def _as_json(made: Written) -> Any:
+    """The document on its way into its column, as it is."""
+    return cast(literal(made.document.decode(), Text), JSONB)
 
 
 async def create(
@@ -46,21 +81,21 @@ async def create(
     change: str,
 ) -> Notation:
     """Keep a new score as version 1, and tell."""
-    read = ScoreDocument.from_json(document)
+    made = await asyncio.to_thread(Written.read, document)
     notation = Notation(
         id=notation_id,
         video_id=video_id,
         user_id=user_id,
         options=options,
         version=1,
-        **_facts(read),
+        notation_json=_as_json(made),
+        **_facts(made),
     )
     session.add(notation)
     await session.flush()
-    _keep_version(session, notation, user_id, change)
+    await _keep_version(session, notation, user_id, change)
     tell_created(session, notation, job_id, generation)
     await session.flush()
-    await session.refresh(notation)
     return notation
 
 
@@ -84,7 +119,7 @@ def tell_created(
         )
 
 
-def _keep_version(
+async def _keep_version(
     session: AsyncSession,
     notation: Notation,
     user_id: UUID,
@@ -93,12 +128,14 @@ def _keep_version(
     source: int | None = None,
     redo: list[int] | None = None,
 ) -> None:
-    session.add(
-        NotationVersion(
+    document = select(Notation.notation_json).where(Notation.id == notation.id)
+    await session.execute(
+        insert(NotationVersion).values(
             notation_id=notation.id,
             version=notation.version,
             title=notation.title,
-            notation_json=notation.notation_json,
+            # From row to row: it crosses to the database once.
+            notation_json=document.scalar_subquery(),
             changed_by=user_id,
             change=change,
             before=before,
@@ -114,12 +151,9 @@ async def get(
     notation_id: UUID,
     *,
     lock: bool = False,
-    document: bool = True,
 ) -> Notation:
-    """One's own score, with its document unless that is not wanted; or NotFound."""
+    """One's own score, without its document, for which see `kept`; or NotFound."""
     rows = select(Notation).where(Notation.id == notation_id, Notation.user_id == user_id)
-    if document:
-        rows = rows.options(undefer(Notation.notation_json))
     notation = await session.scalar(rows.with_for_update() if lock else rows)
     if notation is None:
         raise NotFound("There is no such notation.", code="notation-not-found")
@@ -143,7 +177,7 @@ async def replace(
     user_id: UUID,
     notation: Notation,
     expected_version: int,
-    document: ScoreDocument,
+    made: Written,
     change: str,
     *,
     source: int | None = None,
@@ -155,13 +189,15 @@ async def replace(
     """
     await check_version(session, notation, expected_version)
     before = notation.version
-    for name, value in _facts(document).items():
-        setattr(notation, name, value)
-    notation.version += 1
     now = await session.scalar(select(func.clock_timestamp()))
     assert now is not None
+    for name, value in _facts(made).items():
+        setattr(notation, name, value)
+    notation.notation_json = _as_json(made)
+    notation.version += 1
     notation.updated_at = now
-    _keep_version(session, notation, user_id, change, before, source, redo)
+    await session.flush()
+    await _keep_version(session, notation, user_id, change, before, source, redo)
     if notation.video_id is not None:
         announce(
             session,
@@ -193,17 +229,16 @@ async def check_version(session: AsyncSession, notation: Notation, expected_vers
     )
 
 
-def as_made(notation: Notation, made: NotationVersion) -> dict[str, Any]:
+def as_made(notation: Notation, version: NotationVersion, made: Written) -> dict[str, Any]:
     """A score as it was when this version of it was made, for who asks again."""
-    facts = _facts(ScoreDocument.from_dict(made.notation_json))
     return {
         "id": notation.id,
         "video_id": notation.video_id,
-        "version": made.version,
+        "version": version.version,
         "options": notation.options,
         "created_at": notation.created_at,
-        "updated_at": made.created_at,
-        **facts,
+        "updated_at": version.created_at,
+        **_facts(made),
     }
 
 
@@ -259,8 +294,3 @@ async def overview(session: AsyncSession, user_id: UUID) -> dict[str, Any]:
         "time_signatures": {str(meter): count for meter, count in meters},
         "last_change": row[7],
     }
-
-
-def as_bytes(notation: Notation | NotationVersion) -> bytes:
-    """A kept document, for the worker process."""
-    return json.dumps(notation.notation_json).encode()

@@ -49,15 +49,16 @@ class Scribe:
         except (TookTooLong, ChildDied) as error:
             raise Unavailable("Writing this score took too long. Send fewer events.") from error
 
-    async def change(self, document: bytes, change: dict[str, Any]) -> tuple[bytes, str]:
-        """The changed document, and what was done in words; ScoreError where it cannot be."""
+    async def change(
+        self, document: bytes | writing.Known, change: dict[str, Any]
+    ) -> writing.Changed:
+        """The changed score; ScoreError where it cannot be, NotKnown where it must be sent."""
         try:
-            made: tuple[bytes, str] = await self.editor.run(
+            return await self.editor.run(
                 writing.change_score, document, change, timeout_s=self.settings.edit_limit_s
             )
         except (TookTooLong, ChildDied) as error:
             raise Unavailable("Changing this score took too long.") from error
-        return made
 
     async def read_in(self, data: bytes, source: writing.Source) -> bytes:
         """A score document made of a file; ScoreError where it cannot be read."""

@@ -39,7 +39,7 @@ async def share(
 ) -> tuple[ShareLink, str]:
     """A new link and its token, which nobody is told again; Conflict where there are too many."""
     # Locked, so that two requests cannot both make the last one.
-    notation = await scores.get(session, user_id, notation_id, lock=True, document=False)
+    notation = await scores.get(session, user_id, notation_id, lock=True)
     live = await session.scalar(
         select(func.count())
         .select_from(ShareLink)
@@ -87,7 +87,7 @@ async def page(
     session: AsyncSession, user_id: UUID, notation_id: UUID, limit: int, cursor: str | None
 ) -> tuple[list[ShareLink], str | None]:
     """A score's links, newest first, those that have ended among them."""
-    await scores.get(session, user_id, notation_id, document=False)
+    await scores.get(session, user_id, notation_id)
     rows = select(ShareLink).where(ShareLink.notation_id == notation_id)
     return await page_of(
         session, rows, ShareLink.created_at, ShareLink.id, limit=limit, cursor=cursor
@@ -96,7 +96,7 @@ async def page(
 
 async def revoke(session: AsyncSession, user_id: UUID, notation_id: UUID, share_id: UUID) -> None:
     """End a link now; once more changes nothing. NotFound where there is none."""
-    notation = await scores.get(session, user_id, notation_id, lock=True, document=False)
+    notation = await scores.get(session, user_id, notation_id, lock=True)
     link = await session.get(ShareLink, share_id, with_for_update=True)
     if link is None or link.notation_id != notation_id:
         raise NotFound("There is no such link.", code="share-not-found")

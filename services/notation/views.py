@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.database import SessionMaker
 from libs.common.errors import Invalid
-from services.notation import history, kits, scores
+from services.notation import kits, scores
 from services.notation.domain.kit import Kit
 from services.notation.domain.musicxml import Repeats
 from services.notation.domain.score import ScoreError
@@ -56,6 +58,24 @@ class Views:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._drawing: dict[str, asyncio.Task[bytes]] = {}
+
+    async def drawn(self, tag: str, draw: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+        """A view that is there, or is being drawn, or else is drawn now."""
+        kept = self.get(tag)
+        if kept is not None:
+            return kept
+        drawing = self._drawing.get(tag)
+        if drawing is None:
+            drawing = self._drawing[tag] = asyncio.create_task(draw())
+            drawing.add_done_callback(lambda done: self._ended(tag, done))
+        # Who goes away does not take it from the others.
+        return await asyncio.shield(drawing)
+
+    def _ended(self, tag: str, drawing: asyncio.Task[bytes]) -> None:
+        del self._drawing[tag]
+        if not drawing.cancelled() and drawing.exception() is None:
+            self.keep(tag, drawing.result())
 
     def get(self, tag: str) -> bytes | None:
         """A view that is still there."""
@@ -74,7 +94,7 @@ class Views:
 
 async def order_of(session: AsyncSession, user_id: UUID, notation_id: UUID, wish: Wish) -> Order:
     """What one's own score would be drawn from, without reading its document."""
-    notation = await scores.get(session, user_id, notation_id, document=False)
+    notation = await scores.get(session, user_id, notation_id)
     version = notation.version if wish.version is None else wish.version
     kit = await _kit(session, user_id, notation_id, version, wish)
     about: dict[str, Any] = {"version": version}
@@ -96,7 +116,7 @@ async def _kit(
         )
     )
     if named is None:
-        raise history.no_version()
+        raise scores.no_version()
     if wish.shared and wish.kit is not None:
         return kits.ours(wish.kit, "query.kit")
     return await kits.wanted(session, user_id, wish.kit or str(named), "query.kit")
@@ -104,14 +124,13 @@ async def _kit(
 
 async def drawn(sessions: SessionMaker, scribe: Scribe, views: Views, order: Order) -> bytes:
     """The view, zipped. No connection is held while it is drawn."""
-    kept = views.get(order.tag)
-    if kept is not None:
-        return kept
-    async with sessions() as session:
-        row = await history.version_of(session, order.notation_id, order.version)
+
+    async def draw() -> bytes:
+        async with sessions() as session:
+            kept = await scores.kept(session, order.notation_id, order.version)
+        return await scribe.view(kept.document, order.drawing)
+
     try:
-        view = await scribe.view(scores.as_bytes(row), order.drawing)
+        return await views.drawn(order.tag, draw)
     except ScoreError as error:
         raise Invalid(error.message, code="invalid-view", field=f"query.{error.field}") from error
-    views.keep(order.tag, view)
-    return view

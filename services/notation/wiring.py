@@ -18,6 +18,7 @@ from services.notation import (
     api_views,
 )
 from services.notation.consumers import consumers
+from services.notation.latest import Latest
 from services.notation.scribe import Scribe
 from services.notation.settings import NotationSettings
 from services.notation.views import Views
@@ -41,6 +42,7 @@ def make_notation_app() -> FastAPI:
         app.include_router(part.router)
     app.include_router(api_shares.public)
     app.state.views = Views()
+    app.state.latest = Latest()
     return app
 
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from libs.common.drums import Beat, Hit
 from libs.common.performance import Performance
 from services.notation.domain import edits, imports
-from services.notation.domain.document import ScoreDocument, check
+from services.notation.domain.document import ScoreDocument, check, read_text
 from services.notation.domain.exports import Export, export
 from services.notation.domain.kit import Kit
 from services.notation.domain.musicxml import Repeats
 from services.notation.domain.pictures import Look
 from services.notation.domain.quantise import Options, quantise
 from services.notation.domain.rewrite import rewrite
-from services.notation.domain.score import ScoreError
+from services.notation.domain.score import TITLE_LENGTH, ScoreError
 from services.notation.domain.stats import statistics
 from services.notation.domain.view import to_view
+from services.notation.domain.written import Recent, Written
 
 Progress = Callable[[float], None]
 
@@ -30,18 +31,58 @@ def write_score(performance: bytes, options: Options, *, progress: Progress) -> 
     return quantise(Performance.from_json(performance), options).to_json()
 
 
-def change_score(
-    document: bytes, change: dict[str, Any], *, progress: Progress
-) -> tuple[bytes, str]:
-    """A changed score document, and what was done in words. `change` is the body of the PUT."""
+class NotKnown(Exception):
+    """This process has not, or no more, the document that is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A document that `change_score` has made, by its digest."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of a score."""
+
+    now: Written
+    what: str
+    """What was done, in words."""
+    kit_before: str
+
+
+_RECENT: Final = Recent()
+
+
+def change_score(document: bytes | Known, change: dict[str, Any], *, progress: Progress) -> Changed:
+    """A changed score. `change` is the body of the PUT. Who corrects note by note changes what came
+    of the last change: that is kept, and named; NotKnown where it has to be sent after all."""
     del progress
-    score, what = changed(ScoreDocument.from_json(document), change)
-    return score.to_json(), what
+    engraved = False
+    if isinstance(document, bytes):
+        before = ScoreDocument.from_json(document)
+    else:
+        found = _RECENT.get(document.digest)
+        if found is None:
+            raise NotKnown
+        before, engraved = found
+    score, what = changed(before, change, engraved=engraved)
+    now = Written.of(score)
+    engraved = change.get("operations") is not None or (engraved and what == RENAMED)
+    _RECENT.keep(now, score, engraved=engraved)
+    return Changed(now, what, before.score.kit)
 
 
-def changed(document: ScoreDocument, change: dict[str, Any]) -> tuple[ScoreDocument, str]:
-    """Replace a document, do small operations, or write its performance anew; then its title."""
-    what = "Renamed"
+RENAMED: Final = "Renamed"
+
+
+def changed(
+    document: ScoreDocument, change: dict[str, Any], *, engraved: bool = False
+) -> tuple[ScoreDocument, str]:
+    """Replace a document, do small operations, or write its performance anew; then its title.
+    `engraved` as in `edits.apply`."""
+    what = RENAMED
     title = change.get("title")
     anew = {
         name: change[name]
@@ -51,7 +92,7 @@ def changed(document: ScoreDocument, change: dict[str, Any]) -> tuple[ScoreDocum
     if change.get("notation_json") is not None:
         document, what = ScoreDocument.from_dict(change["notation_json"]), "Replaced"
     elif change.get("operations") is not None:
-        document = edits.apply(document, change["operations"])
+        document = edits.apply(document, change["operations"], engraved=engraved)
         what = edits.describe(change["operations"])
     elif anew:
         options = Options(
@@ -69,8 +110,10 @@ def changed(document: ScoreDocument, change: dict[str, Any]) -> tuple[ScoreDocum
             document = quantise(performance_in(document), options)
         what = "Written anew: " + ", ".join(f"{k} {v}" for k, v in anew.items())
     if title is not None:
+        # All else has been checked where it was made.
+        title = read_text(title, "score.title", TITLE_LENGTH)
         document = replace(document, score=replace(document.score, title=title))
-    return check(document), what
+    return document, what
 
 
 def make_export(
@@ -107,7 +150,7 @@ def draw_view(document: bytes, drawing: Drawing, *, progress: Progress) -> bytes
         look=look,
         about=drawing.about,
     )
-    return gzip.compress(made, mtime=0)
+    return gzip.compress(made, 6, mtime=0)
 
 
 def count_strokes(document: bytes, *, progress: Progress) -> dict[str, Any]:

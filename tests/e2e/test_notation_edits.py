@@ -340,3 +340,54 @@ async def test_a_misspelt_wish_is_refused(drummer: User) -> None:
     )
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "body.gird"
+
+
+async def test_who_needs_no_document_gets_none(drummer: User) -> None:
+    notation = await write(drummer, events=rock(), title="One")
+    path = f"/notation/{notation['id']}"
+    little = {"Prefer": 'respond-async, Return="minimal"'}
+    edit = {"operations": [{"op": "set-section", "bar": 2, "name": "Chorus"}]}
+    version = 1
+    keyed = little | {"Idempotency-Key": "little"}
+    answers = [
+        await drummer.http.put(path, json=edit, headers=keyed | {"If-Match": '"1"'})
+        for _ in range(2)
+    ]
+    answers += [
+        await drummer.http.post(f"{path}/{way}", headers=little | {"If-Match": f'"{version}"'})
+        for version, way in ((2, "undo"), (3, "redo"), (4, "versions/1/restore"))
+    ]
+    for answer, version in zip(answers, (2, 2, 3, 4, 5), strict=True):
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["preference-applied"] == "return=minimal"
+        assert answer.headers["etag"] == f'"{version}"'
+        told = answer.json()
+        assert (told["version"], told["title"]) == (version, "One")
+        assert told.keys() == notation.keys() - {"notation_json"}
+    whole = await drummer.http.put(
+        path, json=edit, headers={"Prefer": "return=representation", "If-Match": '"5"'}
+    )
+    assert "preference-applied" not in whole.headers
+    assert whole.json()["notation_json"]["score"]["sections"] == [{"bar": 2, "name": "Chorus"}]
+
+
+async def test_one_edit_after_another_is_made_on_the_one_before(drummer: User) -> None:
+    notation = await write(drummer, events=rock(), tempo=120, time_signature="4/4")
+    path = f"/notation/{notation['id']}"
+    for number in range(1, 4):
+        edit = {"op": "add", "bar": number, "start": "1/16", "piece": "cowbell"}
+        made = await put(drummer, notation, operations=[edit])
+        kept = (await drummer.http.get(path)).json()
+        assert kept == made
+        assert await view_count(drummer, path) == made["note_count"]
+        notation = made
+    cowbells = [(bar, start) for bar, start, piece in strokes(notation) if piece == "cowbell"]
+    assert cowbells == [(1, "1/16"), (2, "1/16"), (3, "1/16")]
+    undone = await step(drummer, notation, "undo")
+    again = await put(drummer, undone, title="After an undo")
+    assert len(strokes(again)) == len(rock()) + 2
+
+
+async def view_count(user: User, path: str) -> int:
+    """How many notes are shown."""
+    return len((await user.http.get(f"{path}/view")).json()["notes"])

@@ -23,6 +23,7 @@ from services.notation import writing
 from services.notation.domain.exports import Export
 from services.notation.domain.kit import Kit
 from services.notation.domain.quantise import Options
+from services.notation.domain.written import Recent
 from services.notation.wiring import make_notation_app
 
 ALICE = uuid4()
@@ -59,7 +60,9 @@ class Watching:
             progress=lambda fraction: None,
         )
 
-    async def change(self, document: bytes, change: dict[str, Any]) -> tuple[bytes, str]:
+    async def change(
+        self, document: bytes | writing.Known, change: dict[str, Any]
+    ) -> writing.Changed:
         await with_a_connection(self.sessions)
         return writing.change_score(document, change, progress=lambda fraction: None)
 
@@ -130,6 +133,30 @@ async def test_writing_and_drawing_a_score_hold_no_connection(
         assert (await notation.get(seen)).status_code == 200
     read_in = await notation.post("/notation/import", content=drawn.content)
     assert read_in.status_code == 201, read_in.text
+
+
+async def test_an_edit_is_made_whether_or_not_the_document_is_held_still(
+    notation: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await notation.post("/notation/from-events", json={"events": EVENTS, "tempo": 120})
+    path, sent = f"/notation/{made.json()['id']}", []
+    whole = writing.change_score
+
+    def seen(document: bytes | writing.Known, *args: Any, **given: Any) -> writing.Changed:
+        sent.append(type(document))
+        return whole(document, *args, **given)
+
+    monkeypatch.setattr(writing, "change_score", seen)
+    for version in range(1, 5):
+        if version == 3:
+            monkeypatch.setattr(writing, "_RECENT", Recent())
+        edit = {"op": "add", "bar": 1, "start": f"{version}/16", "piece": "cowbell"}
+        answer = await notation.put(
+            path, json={"operations": [edit]}, headers={"If-Match": f'"{version}"'}
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["note_count"] == len(EVENTS) + version
+    assert sent == [bytes, writing.Known, writing.Known, bytes, writing.Known]
 
 
 async def test_drawing_a_sound_holds_no_connection(

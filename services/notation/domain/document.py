@@ -17,9 +17,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -106,77 +107,115 @@ class ScoreDocument:
         return _read_document(document)
 
 
-def check(document: ScoreDocument) -> ScoreDocument:
-    """The same document, read back strictly; for documents built or edited in code."""
-    return ScoreDocument.from_dict(document.to_dict())
+def check(document: ScoreDocument, like: ScoreDocument | None = None) -> ScoreDocument:
+    """The same document, read back strictly; for documents built or edited in code. Bars and played
+    events that are the very ones of `like`, which was checked before, are not read again."""
+    if like is None:
+        return ScoreDocument.from_dict(document.to_dict())
+    known = {id(bar) for bar in like.score.bars}
+    played = document.performance
+    checked = ScoreDocument(
+        _check_performance(
+            replace(
+                played, dropped=_list(_write_dropped(played), "performance.dropped", _read_dropped)
+            )
+            if played.events is like.performance.events
+            else _performance_of(_write_performance(played))
+        ),
+        _read_timeline(_write_timeline(document.timeline)),
+        _score_of(
+            _write_marks(document.score),
+            tuple(
+                bar if id(bar) in known else _read_bar(_write_bar(bar), f"score.bars[{index}]")
+                for index, bar in enumerate(document.score.bars)
+            ),
+        ),
+    )
+    _check_numbers(checked)
+    return checked
 
 
 # Writing
 
 
 def _write_document(document: ScoreDocument) -> dict[str, Any]:
-    played, timeline, score = document.performance, document.timeline, document.score
     return {
         "format": FORMAT,
-        "performance": {
-            "duration_s": played.duration_s,
-            "model_version": played.model_version,
-            "events": [
-                {
-                    "id": event.id,
-                    "piece": event.piece.value,
-                    "onset_s": event.onset_s,
-                    "velocity": event.velocity,
-                    "confidence": event.confidence,
-                }
-                | ({} if event.source is Source.AUDIO else {"source": event.source.value})
-                | ({"hand": event.hand.value} if event.hand else {})
-                for event in played.events
-            ],
-            "dropped": [{"id": lost.id, "reason": lost.reason} for lost in played.dropped],
-        },
-        "timeline": {
-            "beats": [
-                {"time_s": beat.time_s, "bar": beat.bar, "beat": beat.beat}
-                for beat in timeline.beats
-            ],
-            "meters": [{"bar": mark.bar, "meter": str(mark.meter)} for mark in timeline.meters],
-            "tempo_map": [
-                {"bar": mark.bar, "beat": mark.beat, "bpm": mark.bpm, "unit": str(mark.unit)}
-                | ({"text": mark.text} if mark.text else {})
-                | ({"hidden": True} if mark.hidden else {})
-                for mark in timeline.tempo_map
-            ],
-            "swing": [
-                {"bar": mark.bar, "unit": str(mark.unit), "ratio": mark.ratio}
-                for mark in timeline.swing
-            ],
-            "alternatives": [
-                {"factor": str(other.factor), "bpm": other.bpm, "chance": other.chance}
-                for other in timeline.alternatives
-            ],
-        },
-        "score": {
-            "title": score.title,
-            "kit": score.kit,
-            "sections": [{"bar": part.bar, "name": part.name} for part in score.sections],
-            "dynamics": [
-                {"bar": mark.bar, "start": str(mark.start), "mark": mark.mark.value}
-                for mark in score.dynamics
-            ],
-            "hairpins": [
-                {
-                    "bar": pin.bar,
-                    "start": str(pin.start),
-                    "end_bar": pin.end_bar,
-                    "end": str(pin.end),
-                    "kind": pin.kind.value,
-                }
-                for pin in score.hairpins
-            ],
-            "repeats": [{"bar": again.bar, "bars": again.bars} for again in score.repeats],
-            "bars": [_write_bar(bar) for bar in score.bars],
-        },
+        "performance": _write_performance(document.performance),
+        "timeline": _write_timeline(document.timeline),
+        "score": _write_marks(document.score)
+        | {"bars": [_write_bar(bar) for bar in document.score.bars]},
+    }
+
+
+def _write_performance(played: PerformanceLayer) -> dict[str, Any]:
+    return {
+        "duration_s": played.duration_s,
+        "model_version": played.model_version,
+        "events": [
+            {
+                "id": event.id,
+                "piece": event.piece.value,
+                "onset_s": event.onset_s,
+                "velocity": event.velocity,
+                "confidence": event.confidence,
+            }
+            | ({} if event.source is Source.AUDIO else {"source": event.source.value})
+            | ({"hand": event.hand.value} if event.hand else {})
+            for event in played.events
+        ],
+        "dropped": _write_dropped(played),
+    }
+
+
+def _write_dropped(played: PerformanceLayer) -> list[dict[str, Any]]:
+    return [{"id": lost.id, "reason": lost.reason} for lost in played.dropped]
+
+
+def _write_timeline(timeline: Timeline) -> dict[str, Any]:
+    return {
+        "beats": [
+            {"time_s": beat.time_s, "bar": beat.bar, "beat": beat.beat} for beat in timeline.beats
+        ],
+        "meters": [{"bar": mark.bar, "meter": str(mark.meter)} for mark in timeline.meters],
+        "tempo_map": [
+            {"bar": mark.bar, "beat": mark.beat, "bpm": mark.bpm, "unit": str(mark.unit)}
+            | ({"text": mark.text} if mark.text else {})
+            | ({"hidden": True} if mark.hidden else {})
+            for mark in timeline.tempo_map
+        ],
+        "swing": [
+            {"bar": mark.bar, "unit": str(mark.unit), "ratio": mark.ratio}
+            for mark in timeline.swing
+        ],
+        "alternatives": [
+            {"factor": str(other.factor), "bpm": other.bpm, "chance": other.chance}
+            for other in timeline.alternatives
+        ],
+    }
+
+
+def _write_marks(score: Score) -> dict[str, Any]:
+    """The score's layer without its bars."""
+    return {
+        "title": score.title,
+        "kit": score.kit,
+        "sections": [{"bar": part.bar, "name": part.name} for part in score.sections],
+        "dynamics": [
+            {"bar": mark.bar, "start": str(mark.start), "mark": mark.mark.value}
+            for mark in score.dynamics
+        ],
+        "hairpins": [
+            {
+                "bar": pin.bar,
+                "start": str(pin.start),
+                "end_bar": pin.end_bar,
+                "end": str(pin.end),
+                "kind": pin.kind.value,
+            }
+            for pin in score.hairpins
+        ],
+        "repeats": [{"bar": again.bar, "bars": again.bars} for again in score.repeats],
     }
 
 
@@ -246,7 +285,15 @@ def _list(
         raise ScoreError(path, "expected a list")
     if len(value) > most:
         raise ScoreError(path, f"more than {most} entries")
-    return tuple(read(item, f"{path}[{index}]") for index, item in enumerate(value))
+    # Tens of thousands of paths, of which nobody reads one unless something is wrong.
+    read_items: list[T] = []
+    try:
+        for item in value:
+            read_items.append(read(item, ""))
+    except ScoreError as error:
+        where = f"{path}[{len(read_items)}]"
+        raise ScoreError(where + error.field, error.message) from None
+    return tuple(read_items)
 
 
 def read_number(value: object, path: str, low: float, high: float) -> float:
@@ -284,10 +331,17 @@ def read_id(value: object, path: str) -> str:
 
 
 def read_fraction(value: object, path: str) -> Fraction:
-    found = _FRACTION.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    found = _fraction(value) if isinstance(value, str) else None
+    if found is None:
         raise ScoreError(path, 'expected an exact fraction as a string, such as "3/8"')
-    return Fraction(int(found[1]), int(found[2] or 1))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _fraction(text: str) -> Fraction | None:
+    """A score has thousands, few of them different."""
+    found = _FRACTION.fullmatch(text)
+    return Fraction(int(found[1]), int(found[2] or 1)) if found else None
 
 
 def read_choice(value: object, path: str, kind: type[E]) -> E:
@@ -341,14 +395,22 @@ def _read_document(value: object) -> ScoreDocument:
 
 
 def _read_performance(value: object) -> PerformanceLayer:
+    return _check_performance(_performance_of(value))
+
+
+def _performance_of(value: object) -> PerformanceLayer:
     path = "performance"
     given = read_object(value, path, ("duration_s", "events"), ("dropped", "model_version"))
-    played = PerformanceLayer(
+    return PerformanceLayer(
         duration_s=read_number(given["duration_s"], f"{path}.duration_s", 0, MAX_DURATION_S),
         events=_list(given["events"], f"{path}.events", _read_played),
         dropped=_list(given.get("dropped", []), f"{path}.dropped", _read_dropped),
         model_version=read_text(given.get("model_version", ""), f"{path}.model_version", 200),
     )
+
+
+def _check_performance(played: PerformanceLayer) -> PerformanceLayer:
+    path = "performance"
     seen: set[str] = set()
     for index, event in enumerate(played.events):
         if event.id in seen:
@@ -473,10 +535,16 @@ def _read_score(value: object) -> Score:
     path = "score"
     marks = ("sections", "dynamics", "hairpins", "repeats")
     given = read_object(value, path, ("title", "kit", "bars"), marks)
+    return _score_of(given)
+
+
+def _score_of(given: Mapping[str, Any], bars: tuple[Bar, ...] | None = None) -> Score:
+    """`bars` in place of the given ones, where those have been read."""
+    path = "score"
     score = Score(
         title=read_text(given["title"], f"{path}.title", TITLE_LENGTH),
         kit=read_id(given["kit"], f"{path}.kit"),
-        bars=_list(given["bars"], f"{path}.bars", _read_bar, MAX_BARS),
+        bars=_list(given["bars"], f"{path}.bars", _read_bar, MAX_BARS) if bars is None else bars,
         sections=_list(given.get("sections", []), f"{path}.sections", _read_section, MAX_BARS),
         dynamics=_list(given.get("dynamics", []), f"{path}.dynamics", _read_dynamic, MAX_BARS),
         hairpins=_list(given.get("hairpins", []), f"{path}.hairpins", _read_hairpin, MAX_BARS),
@@ -656,12 +724,16 @@ def _read_note(value: object, path: str) -> Note:
         piece=read_choice(given["piece"], f"{path}.piece", DrumPiece),
         velocity=read_integer(given["velocity"], f"{path}.velocity", 1, 127),
         articulations=_list(
-            given.get("articulations", []),
+            given["articulations"],
             f"{path}.articulations",
             lambda item, at: read_choice(item, at, Articulation),
             len(Articulation),
-        ),
-        graces=_list(given.get("graces", []), f"{path}.graces", _read_grace, 2),
+        )
+        if "articulations" in given
+        else (),
+        graces=_list(given["graces"], f"{path}.graces", _read_grace, 2)
+        if "graces" in given
+        else (),
         sticking=_hand(given, "sticking", path),
         ring=read_fraction(given["ring"], f"{path}.ring") if "ring" in given else None,
     )

@@ -68,15 +68,16 @@ class Operation:
         return " ".join((self.run.__doc__ or "").split())
 
 
-def apply(document: ScoreDocument, operations: object) -> ScoreDocument:
-    """The score after all operations; ScoreError names the one that cannot be done."""
+def apply(document: ScoreDocument, operations: object, *, engraved: bool = False) -> ScoreDocument:
+    """The score after all operations; ScoreError names the one that cannot be done. `engraved` is
+    true of a document that this made, and saves writing the bars that stay."""
     if not isinstance(operations, list):
         raise ScoreError("operations", "expected a list")
     if not 1 <= len(operations) <= MAX_OPERATIONS:
         raise ScoreError("operations", f"expected 1 to {MAX_OPERATIONS} operations")
     if not document.score.bars:
         raise ScoreError("score.bars", "there is nothing to edit; send a whole document")
-    sheet = Sheet.of(document)
+    sheet = Sheet.of(document, engraved=engraved)
     for index, given in enumerate(operations):
         path = f"operations[{index}]"
         name = given.get("op") if isinstance(given, dict) else None

@@ -161,11 +161,15 @@ _WRITTEN: Final[Mapping[Fraction, tuple[str, int]]] = {
     for dots, factor in enumerate((Fraction(1), Fraction(3, 2), Fraction(7, 4)))
     for base, name in VALUES.items()
 }
+# A Fraction's hash takes ten times as long as its parts'.
+_BY_PARTS: Final = {
+    (written.numerator, written.denominator): value for written, value in _WRITTEN.items()
+}
 
 
 def value_of(written: Fraction) -> tuple[str, int] | None:
     """Name and dots (0 to 2) of a written length in whole notes; None where no note is so long."""
-    return _WRITTEN.get(written)
+    return _BY_PARTS.get((written.numerator, written.denominator))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from services.notation.domain import engrave, form
 from services.notation.domain.bars import alternatives
@@ -36,6 +36,9 @@ from services.notation.domain.score import (
     Timeline,
     TimelineBeat,
 )
+
+_NEAR: Final = 1e-9
+"""Of a whole note: wider than what floats miss, narrower than any two places lie apart."""
 
 K = TypeVar("K", int, Fraction)
 V = TypeVar("V")
@@ -64,21 +67,28 @@ class Sheet:
     dynamics: list[tuple[Fraction, Dynamic]]
     hairpins: list[tuple[Fraction, Fraction, Hairpin]]
     dropped: list[Dropped]
+    written: tuple[Mapping[str, tuple[Fraction, Note]], Sequence[Frame]] | None = None
+    """The notes and frames that `base` has, where `engrave` would write its bars just as they are:
+    a bar whose notes stay need not be written again."""
 
     @classmethod
-    def of(cls, document: ScoreDocument) -> Sheet:
-        """Lay a score out."""
+    def of(cls, document: ScoreDocument, *, engraved: bool = False) -> Sheet:
+        """Lay a score out. `engraved` is true of what `document` wrote, and checked."""
         bars, timeline, score = document.score.bars, document.timeline, document.score
         starts = dict(zip((bar.number for bar in bars), bar_starts(bars), strict=False))
         clock = Clock(document)
         by_number = {bar.number: bar for bar in bars}
+        notes: dict[str, tuple[Fraction, Note]] = {}
+        for bar in bars:
+            for voice in bar.voices:
+                for event in voice.events:
+                    place = starts[bar.number] + event.start
+                    notes |= {note.id: (place, note) for note in event.notes}
+        frames = [Frame(bar.meter, bar.length) for bar in bars]
         return cls(
             base=document,
-            frames=[Frame(bar.meter, bar.length) for bar in bars],
-            notes={
-                note.id: (starts[bar.number] + event.start, note)
-                for bar, event, note in score.notes()
-            },
+            frames=frames,
+            notes=notes,
             anchors=list(zip(clock.places, clock.times_s, strict=True)),
             tempos=[
                 (starts[m.bar] + tempo_place(m, by_number[m.bar]), m) for m in timeline.tempo_map
@@ -91,6 +101,7 @@ class Sheet:
                 for pin in score.hairpins
             ],
             dropped=list(document.performance.dropped),
+            written=(notes.copy(), frames.copy()) if engraved else None,
         )
 
     @cached_property
@@ -178,16 +189,23 @@ class Sheet:
         self.cover()
         starts = self.starts()
         numbers = [self.number_of(index) for index in range(len(self.frames))]
+        rough = [float(start) for start in starts]
 
         def bar_of(place: Fraction) -> int:
-            return max(0, min(len(numbers) - 1, bisect_right(starts, place) - 1))
+            # Fractions take a dozen times as long to compare: only the nearest line is asked.
+            index = bisect_right(rough, float(place) + _NEAR) - 1
+            index -= place < starts[index]
+            return max(0, min(len(numbers) - 1, index))
 
+        kept = self._kept(bar_of, numbers)
         by_bar: dict[int, list[engrave.Placed]] = defaultdict(list)
         for place, note in self.notes.values():
             index = bar_of(place)
-            by_bar[index].append((place - starts[index], note))
+            if index not in kept:
+                by_bar[index].append((place - starts[index], note))
         bars = tuple(
-            engrave.write_bar(numbers[index], frame.meter, by_bar.get(index, ()), frame.length)
+            kept.get(index)
+            or engrave.write_bar(numbers[index], frame.meter, by_bar.get(index, ()), frame.length)
             for index, frame in enumerate(self.frames)
         )
         timeline = self._timeline(bars, starts)
@@ -209,7 +227,23 @@ class Sheet:
             repeats=form.find_repeats(bars),
         )
         performance = replace(self.base.performance, dropped=tuple(self.dropped))
-        return check(ScoreDocument(performance, timeline, score))
+        like = self.base if self.written else None
+        return check(ScoreDocument(performance, timeline, score), like)
+
+    def _kept(self, bar_of: Callable[[Fraction], int], numbers: Sequence[int]) -> Mapping[int, Bar]:
+        """The bars, by index, that have their notes still."""
+        if self.written is None or self.written[1] != self.frames:
+            return {}
+        bars, before, now = self.base.score.bars, self.written[0], self.notes
+        if [bar.number for bar in bars] != list(numbers):
+            return {}
+        changed = {
+            bar_of(placed[0])
+            for one, other in ((before, now), (now, before))
+            for name, placed in one.items()
+            if other.get(name) is not placed
+        }
+        return {index: bar for index, bar in enumerate(bars) if index not in changed}
 
     def _timeline(self, bars: Sequence[Bar], starts: Sequence[Fraction]) -> Timeline:
         beats: list[TimelineBeat] = []

@@ -277,6 +277,38 @@ def operations(score: ScoreDocument) -> st.SearchStrategy[list[dict[str, Any]]]:
     )  # fmt: skip
 
 
+def outcome(score: ScoreDocument, given: list[dict[str, Any]], *, engraved: bool) -> Any:
+    try:
+        after = edits.apply(score, given, engraved=engraved)
+    except ScoreError as error:
+        return error.field, error.message
+    return after, after.to_json()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_bars_that_were_left_as_they_are_are_what_writing_them_again_would_give(
+    data: st.DataObject,
+) -> None:
+    score = edits.apply(quantise(played(rock(3), bpm=100)), [{"op": "set-title", "title": "x"}])
+    for _ in range(3):
+        given = data.draw(operations(score))
+        after = outcome(score, given, engraved=True)
+        assert after == outcome(score, given, engraved=False)
+        if isinstance(after[0], ScoreDocument):
+            score = after[0]
+
+
+def test_a_small_edit_leaves_the_other_bars_alone(score: ScoreDocument) -> None:
+    before = edited(score, op="set-title", title="x")
+    snare = find(before, 2, "1/4", DrumPiece.SNARE)
+    move = {"op": "move", "ids": [snare], "bar": 3, "start": "1/16"}
+    after = edits.apply(before, [move], engraved=True)
+    pairs = zip(after.score.bars, before.score.bars, strict=True)
+    assert [now is then for now, then in pairs] == [True, False, False, True]
+    assert places(after)[snare] == (3, Fraction(1, 16), DrumPiece.SNARE)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_operations_give_a_valid_score_or_say_why_not(data: st.DataObject) -> None:

@@ -1,5 +1,6 @@
 """The view: all of a score for a screen, and nothing that a strict page would refuse."""
 
+import asyncio
 import json
 import re
 from collections import Counter
@@ -275,3 +276,33 @@ def test_views_are_kept_while_there_is_room_the_last_asked_longest():
     assert [views.get(name) for name in "abc"] == [b"1234", None, b"1234"]
     views.keep("huge", bytes(11))
     assert [views.get(name) for name in ("a", "c", "huge")] == [None, None, None]
+
+
+async def test_two_who_ask_at_once_wait_for_one_drawing() -> None:
+    views, drawn, go = Views(), [], asyncio.Event()
+
+    async def draw() -> bytes:
+        drawn.append(len(drawn))
+        await go.wait()
+        return b"view"
+
+    first, second, gone = (asyncio.create_task(views.drawn("a", draw)) for _ in range(3))
+    await asyncio.sleep(0)
+    gone.cancel()
+    go.set()
+    assert await asyncio.gather(first, second) == [b"view", b"view"]
+    assert (await views.drawn("a", draw), drawn) == (b"view", [0])
+
+
+async def test_a_drawing_that_failed_is_tried_again() -> None:
+    views, answers = Views(), [ScoreError("score", "no"), b"view"]
+
+    async def draw() -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with pytest.raises(ScoreError):
+        await views.drawn("a", draw)
+    assert await views.drawn("a", draw) == b"view"

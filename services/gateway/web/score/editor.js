@@ -73,7 +73,8 @@ export class Editor extends EventTarget {
 
   /** After another drawing: what is still there stays selected. */
   redrawn() {
-    this.selected = new Set([...this.selected].filter((id) => this.timeline.byId.has(id)));
+    // A note that is still on its way to the server is not in this drawing, and in the next.
+    if (!this.saves?.unsaved) this.selected = new Set([...this.selected].filter((id) => this.timeline.byId.has(id)));
     this.sheet.mark("selected", this.selected);
     this.changed();
   }

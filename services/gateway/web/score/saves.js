@@ -69,7 +69,8 @@ export class Saves extends EventTarget {
   }
 
   #send(save) {
-    const headers = { "If-Match": `"${save.base}"`, "Idempotency-Key": save.key };
+    // The page fetches its own drawing: the document need not come back.
+    const headers = { "If-Match": `"${save.base}"`, "Idempotency-Key": save.key, Prefer: "return=minimal" };
     const root = `/notation/${this.id}`;
     if (save.kind === "undo" || save.kind === "redo") return ask("POST", `${root}/${save.kind}`, { headers });
     if (save.kind === "restore") return ask("POST", `${root}/versions/${save.body.version}/restore`, { headers });

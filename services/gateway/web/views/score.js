@@ -474,7 +474,7 @@ class ScorePage {
     const { view } = this;
     render(
       html`${this.framed ? "" : topBar({ middle: this.#head(), right: this.#actions() })}
-        <main class="studio ${this.framed ? "framed" : ""} ${this.panelOpen && view ? "with-panel" : ""} ${this.problem ? "nothing" : ""}" id="main">
+        <main class="studio ${this.framed ? "framed" : ""} ${this.panelOpen && !this.problem ? "with-panel" : ""} ${this.problem ? "nothing" : ""}" id="main">
           <h1 class="visually-hidden">${view?.title || t("score.untitled")}</h1>
           <section class="stage" aria-label=${t("player.recording")}>
             <div class="screen-box ${this.mediaKind ?? ""}" ?hidden=${!this.hasMedia}>${this.screen}
