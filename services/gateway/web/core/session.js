@@ -4,6 +4,8 @@
 import { read, write } from "./store.js";
 
 const KNOWN = "backbeat.signed-in";
+/** Somebody signed out, and the server could not be told. */
+const LEAVING = "backbeat.signing-out";
 const EARLY_MS = 30_000;
 
 let access = "";
@@ -15,9 +17,11 @@ export const changes = new EventTarget();
 const others = "BroadcastChannel" in globalThis ? new BroadcastChannel("backbeat") : null;
 others?.addEventListener("message", ({ data }) => {
   if (data === "out") forget();
-  if (data === "in") {
-    // It may be somebody else: what this tab holds is not theirs.
+  if (data?.email) {
+    // It may be somebody else: what this tab holds is not theirs. What another tab has kept may be
+    // seen here later than what it says.
     access = "";
+    write(KNOWN, data.email);
     changes.dispatchEvent(new Event("in"));
   }
 });
@@ -69,16 +73,32 @@ export async function token({ fresh = false } = {}) {
 export function begin(email, tokens) {
   take(tokens);
   write(KNOWN, email);
+  // The cookie is the new session's now.
+  write(LEAVING, null);
   changes.dispatchEvent(new Event("in"));
-  others?.postMessage("in");
+  others?.postMessage({ email });
 }
 
-/** Sign out, here and in the other tabs. */
+/** Sign out, here and in the other tabs. False while the server does not know of it yet: it is told
+ * as soon as it can be reached. */
 export async function end() {
-  try {
-    await fetch("/auth/logout", { method: "POST", credentials: "same-origin" });
-  } finally {
-    forget();
-    others?.postMessage("out");
-  }
+  write(LEAVING, "yes");
+  forget();
+  others?.postMessage("out");
+  return tellOfLeaving();
 }
+
+async function tellOfLeaving() {
+  if (read(LEAVING) === null) return true;
+  try {
+    const answer = await fetch("/auth/logout", { method: "POST", credentials: "same-origin" });
+    if (!answer.ok) return false;
+  } catch {
+    return false;
+  }
+  write(LEAVING, null);
+  return true;
+}
+
+addEventListener("online", tellOfLeaving);
+tellOfLeaving();

@@ -45,6 +45,7 @@ export default {
   "account.delete": "Delete account",
   "account.delete-about": "Your videos, scores and links go with it, for good.",
   "account.signed-out": "You are signed out.",
+  "account.signed-out-here": "You are signed out on this device. Backbeat cannot be reached just now; it is told as soon as it can be.",
   "register.title": "Make an account",
   "register.about": "Your videos and scores are yours alone until you share them.",
   "register.go": "Make the account",

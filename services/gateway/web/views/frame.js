@@ -5,17 +5,13 @@ import { end, isKnown, knownAs } from "../core/session.js";
 import { size, t, wordsFor } from "../core/texts.js";
 import { uploads } from "../core/uploads.js";
 import { icon } from "../ui/icons.js";
-import { complain } from "../ui/toast.js";
+import { say } from "../ui/toast.js";
 import * as theme from "../ui/theme.js";
 
 const MARK = new URL("../icon.svg", import.meta.url).href;
 
 async function signOut() {
-  try {
-    await end();
-  } catch (problem) {
-    complain(problem);
-  }
+  if (!(await end())) say(t("account.signed-out-here"), { name: "session", kind: "warning" });
 }
 
 /** The top bar; `middle` and `right` are a view's own. */
