@@ -149,8 +149,13 @@ class Storage:
         """Remove everything under `prefix/`; how many objects."""
         keys = await self.keys(prefix)
         if keys:
-            with _faults(prefix):
-                await obstore.delete_async(self._store, keys)
+            try:
+                with _faults(prefix):
+                    await obstore.delete_async(self._store, keys)
+            except MissingObject:
+                # Somebody else is at it, too: what is left goes one by one.
+                for key in keys:
+                    await self.delete(key)
         return len(keys)
 
     async def keys(self, prefix: str = "") -> list[str]:

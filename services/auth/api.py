@@ -167,11 +167,19 @@ def keep_in_cookie(
 async def login(
     body: SignIn, request: Request, response: Response, sessions: Sessions, settings: Settings
 ) -> tokens.Tokens:
-    """Sign in."""
+    """Sign in. With `cookie`, the session of the cookie that came with the request ends: somebody
+    else's, perhaps, whose signing out never arrived."""
     # The gateway appends the client's address; the last entry is the one that it vouches for.
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     address = forwarded or (request.client.host if request.client else "")
-    issued = await tokens.sign_in(sessions, settings, body.email, body.password, address)
+    issued = await tokens.sign_in(
+        sessions,
+        settings,
+        body.email,
+        body.password,
+        address,
+        instead_of=request.cookies.get(COOKIE) if body.cookie else None,
+    )
     return keep_in_cookie(request, response, settings, issued) if body.cookie else issued
 
 

@@ -87,9 +87,16 @@ async def _throttle(session: AsyncSession, email: str, address: str) -> None:
 
 
 async def sign_in(
-    sessions: SessionMaker, settings: AuthSettings, email: str, password: str, address: str
+    sessions: SessionMaker,
+    settings: AuthSettings,
+    email: str,
+    password: str,
+    address: str,
+    *,
+    instead_of: str | None = None,
 ) -> Tokens:
-    """Tokens for the right password. Which of address and password was wrong is not told."""
+    """Tokens for the right password. Which of address and password was wrong is not told. The
+    family of the refresh token `instead_of`, whosever it is, ends with it."""
     email = email.lower()
     async with sessions() as session:
         await _throttle(session, email, address)
@@ -103,6 +110,8 @@ async def sign_in(
         right = await passwords.is_right(password, user.password_hash)
     async with sessions.begin() as session:
         if right and user is not None:
+            if instead_of:
+                await sign_out(session, instead_of)
             return await _issue(session, settings, user, uuid4(), utc_now())
         session.add(FailedLogin(email=email, address=address))
         await session.execute(
@@ -123,6 +132,11 @@ async def refresh(
     it."""
     reused = False
     async with sessions.begin() as session:
+        user_id = await session.scalar(
+            select(RefreshToken.user_id).where(RefreshToken.token_hash == _hash(token))
+        )
+        if user_id is not None:
+            await _take_turn(session, user_id)
         row = await session.scalar(
             select(RefreshToken).where(RefreshToken.token_hash == _hash(token)).with_for_update()
         )
@@ -148,6 +162,14 @@ async def refresh(
     )
 
 
+async def _take_turn(session: AsyncSession, user_id: UUID) -> None:
+    """Before a user's refresh tokens are read to be followed or revoked, till the transaction's
+    end: a revocation does not see the successor that a refresh has not yet committed."""
+    await session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"auth:refresh:{user_id}", 0)))
+    )
+
+
 async def _revoke_family(session: AsyncSession, family_id: UUID) -> None:
     await session.execute(
         update(RefreshToken)
@@ -158,15 +180,20 @@ async def _revoke_family(session: AsyncSession, family_id: UUID) -> None:
 
 async def sign_out(session: AsyncSession, token: str) -> None:
     """End the token's family; fine when there is none."""
-    family_id = await session.scalar(
-        select(RefreshToken.family_id).where(RefreshToken.token_hash == _hash(token))
+    found = await session.execute(
+        select(RefreshToken.user_id, RefreshToken.family_id).where(
+            RefreshToken.token_hash == _hash(token)
+        )
     )
-    if family_id is not None:
-        await _revoke_family(session, family_id)
+    row = found.one_or_none()
+    if row is not None:
+        await _take_turn(session, row.user_id)
+        await _revoke_family(session, row.family_id)
 
 
 async def revoke_all(session: AsyncSession, user_id: UUID) -> None:
     """End every session of a user."""
+    await _take_turn(session, user_id)
     await session.execute(
         update(RefreshToken)
         .where(RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None))

@@ -153,10 +153,12 @@ async def asset(digest: str, name: str, request: Request) -> Response:
     """One of the page's files."""
     studio = Studio.load()
     found = studio.assets.get(name)
-    # A page left open over a release asks for files that are not there any more: it loads anew.
-    if found is None or digest != studio.digest:
+    if found is None:
         raise NotFound("There is no such file. Load the page anew.", code="asset-not-found")
-    headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
+    # A page left open over a release asks for files of the one before: the present ones serve it
+    # better than none, and must not be kept under that address.
+    kept = FOR_EVER if digest == studio.digest else "no-store"
+    headers = {"Cache-Control": kept, "Vary": "Accept-Encoding"}
     if found.media_type.startswith("video/"):
         return _part(request, found, headers)
     return _answer(request, found, headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -42,6 +42,9 @@ PICTURE: dict[int | str, dict[str, Any]] = {
     **problem_responses(NotFound),
 }
 
+NOT_KEPT: Final = "private, no-store"
+"""For what a link leads to: a browser's copy would play on when the link has ended."""
+
 play = APIRouter(prefix="/media", tags=["media"])
 shared = APIRouter(prefix="/shared", tags=["shared"])
 
@@ -54,14 +57,18 @@ class PlayTicketRead(BaseModel):
 
 
 async def content(
-    video: Video, storage: Storage, range_header: str | None, if_none_match: str | None
+    video: Video,
+    storage: Storage,
+    range_header: str | None,
+    if_none_match: str | None,
+    kept: str = "private, max-age=3600",
 ) -> Response:
     """A video's file, or the asked part of it."""
     etag = f'"{video.sha256[:32]}"'
     headers = {
         "Accept-Ranges": "bytes",
         "ETag": etag,
-        "Cache-Control": "private, max-age=3600",
+        "Cache-Control": kept,
         # The type is ours, from the content; a browser must not guess another.
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": f"inline; filename*=UTF-8''{quote(video.filename)}",
@@ -86,13 +93,17 @@ async def content(
 
 
 async def picture(
-    request: Request, video: Video, width: thumbnails.Width, if_none_match: str | None
+    request: Request,
+    video: Video,
+    width: thumbnails.Width,
+    if_none_match: str | None,
+    kept: str = "private, max-age=86400",
 ) -> Response:
     """A video's thumbnail."""
     state = request.app.state
     thumbnailer: Offload = state.thumbnailer
     etag = f'"{video.sha256[:24]}-{width}"'
-    headers = {"ETag": etag, "Cache-Control": "private, max-age=86400"}
+    headers = {"ETag": etag, "Cache-Control": kept}
     if if_none_match == etag:
         return Response(status_code=304, headers=headers)
     jpeg = await thumbnails.read(state.storage, thumbnailer, state.settings, video, width)
@@ -150,7 +161,7 @@ async def play_by_ticket(
 ) -> Response:
     """The file that a ticket plays, to whoever has its link; takes `Range`."""
     video = await links.video_of_ticket(session, token)
-    return await content(video, storage, range_header, if_none_match)
+    return await content(video, storage, range_header, if_none_match, NOT_KEPT)
 
 
 @shared.get("/{token}/video", response_class=StreamingResponse, responses=FILE)
@@ -163,7 +174,7 @@ async def play_shared(
 ) -> Response:
     """The video of a shared score, where its owner shares that, too; takes `Range`."""
     video = await links.video_of_share(request.app.state.sessions, token)
-    return await content(video, storage, range_header, if_none_match)
+    return await content(video, storage, range_header, if_none_match, NOT_KEPT)
 
 
 @shared.get("/{token}/thumbnail", response_class=Response, responses=PICTURE)
@@ -175,4 +186,4 @@ async def show_shared_thumbnail(
 ) -> Response:
     """A still from a shared score's video, as a JPEG."""
     video = await links.video_of_share(request.app.state.sessions, token)
-    return await picture(request, video, width, if_none_match)
+    return await picture(request, video, width, if_none_match, NOT_KEPT)

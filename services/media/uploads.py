@@ -143,6 +143,10 @@ class Uploads:
         if size_bytes > self.settings.max_file_size:
             raise ingest.too_large(self.settings)
         async with self.sessions.begin() as session:
+            # Locked, so that two requests cannot both make the last one.
+            await session.execute(
+                select(func.pg_advisory_xact_lock(func.hashtextextended(f"uploads:{user_id}", 0)))
+            )
             unfinished = await session.scalar(
                 select(func.count()).where(
                     Upload.user_id == user_id,

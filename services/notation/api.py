@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -352,11 +352,16 @@ async def list_notations(
     caller: CurrentCaller,
     session: Session,
     video_id: UUID | None = None,
+    without_video: Annotated[
+        bool, Query(description="Only scores that were written or read in without a video.")
+    ] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> dict[str, Any]:
     """Your scores, newest first."""
-    items, next_cursor = await scores.page(session, caller.user_id, video_id, limit, cursor)
+    items, next_cursor = await scores.page(
+        session, caller.user_id, video_id, limit, cursor, without_video=without_video
+    )
     return {"items": items, "next_cursor": next_cursor}
 
 

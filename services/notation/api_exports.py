@@ -156,10 +156,14 @@ async def made_export(
     kit: Kit,
     wishes: ExportWishes,
     headers: Mapping[str, str] | None = None,
+    *,
+    guest: bool = False,
 ) -> Response:
     """The file, made without a database connection."""
     try:
-        made = await scribe.export(kept.document, wishes.kind.lower(), kit, wishes.given)
+        made = await scribe.export(
+            kept.document, wishes.kind.lower(), kit, wishes.given, guest=guest
+        )
     except ScoreError as error:
         raise Invalid(error.message, code="invalid-export", field=f"query.{error.field}") from error
     return Response(

@@ -14,7 +14,7 @@ from libs.common.errors import Conflict, NotFound, problem_responses
 from libs.common.paging import Cursor, Limit, Page
 from libs.common.tokens import CurrentCaller
 from services.notation import practice_log
-from services.notation.api import Session
+from services.notation.api import Session, Sessions
 from services.notation.domain.practice import PracticeSummary
 from services.notation.domain.score import MAX_BARS
 from services.notation.models import PracticeSession
@@ -153,11 +153,11 @@ async def list_practice(
 async def summarise_practice(
     notation_id: UUID,
     caller: CurrentCaller,
-    session: Session,
+    sessions: Sessions,
     utc_offset_minutes: Annotated[
         int, Query(ge=-840, le=840, description="How far ahead of UTC your days begin.")
     ] = 0,
 ) -> PracticeSummary:
     """What your practising of a score adds up to, by bar and by day."""
     offset = timedelta(minutes=utc_offset_minutes)
-    return await practice_log.summary(session, caller.user_id, notation_id, offset)
+    return await practice_log.summary(sessions, caller.user_id, notation_id, offset)

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.common.errors import Conflict, NotFound, problem_responses
+from libs.common.errors import Conflict, NotFound, Unavailable, problem_responses
 from libs.common.paging import Cursor, Limit, Page
 from libs.common.tokens import CurrentCaller
 from services.notation import kits, scores, shares
@@ -20,10 +20,8 @@ from services.notation.api_views import (
     Encodings,
     Known,
     Legend,
-    Repeats,
     SharedViewRead,
     TheViews,
-    ViewKit,
     Width,
     knows,
     zipped,
@@ -157,7 +155,9 @@ async def get_shared(token: Token, session: Session, response: Response) -> dict
 @public.get(
     "/{token}/view",
     response_class=Response,
-    responses={200: {"model": SharedViewRead}} | NOT_MODIFIED | problem_responses(NotFound),
+    responses={200: {"model": SharedViewRead}}
+    | NOT_MODIFIED
+    | problem_responses(NotFound, Unavailable),
 )
 async def view_shared(
     token: Token,
@@ -165,14 +165,13 @@ async def view_shared(
     scribe: TheScribe,
     views: TheViews,
     width_mm: Width = 210,
-    kit: ViewKit = None,
-    repeats: Repeats = "written",
     legend: Legend = True,
     if_none_match: Known = None,
     accept_encoding: Encodings = None,
 ) -> Response:
-    """A shared score as GET /notation/{notation_id}/view shows it. Needs no account."""
-    wish = Wish(width_mm, repeats, legend, kit, shared=True)
+    """A shared score as GET /notation/{notation_id}/view shows it, by its own kit and with repeats
+    written out. Needs no account."""
+    wish = Wish(width_mm, legend=legend, shared=True)
     async with sessions() as session:
         _, notation = await shares.shown(session, token)
         order = await order_of(session, notation.user_id, notation.id, wish)
@@ -182,7 +181,11 @@ async def view_shared(
     return await zipped(await drawn(sessions, scribe, views, order), accept_encoding, headers)
 
 
-@public.get("/{token}/export", response_class=Response, responses=EXPORT_RESPONSES)
+@public.get(
+    "/{token}/export",
+    response_class=Response,
+    responses=EXPORT_RESPONSES | problem_responses(Unavailable),
+)
 async def export_shared(
     token: Token,
     sessions: Sessions,
@@ -197,4 +200,4 @@ async def export_shared(
             table = kits.ours(wishes.kit, "query.kit")
         else:
             table = await kits.wanted(session, shown.user_id, kept.kit, "query.kit")
-    return await made_export(scribe, kept, table, wishes, NOT_KEPT)
+    return await made_export(scribe, kept, table, wishes, NOT_KEPT, guest=True)

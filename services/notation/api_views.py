@@ -149,7 +149,9 @@ class PieceStats(BaseModel):
     graces: int
     mean_velocity: float
     unsure: int
-    timing: TimingRead | None
+    timing: TimingRead | None = Field(
+        description="Null where the beats are not known or no note was played."
+    )
 
 
 class LimbStats(BaseModel):
@@ -190,7 +192,9 @@ class StatsRead(BaseModel):
     articulations: dict[Articulation, int]
     limbs: LimbStats
     by_piece: list[PieceStats]
-    timing: TimingRead | None = Field(description="Null where the beats are not known.")
+    timing: TimingRead | None = Field(
+        description="Null where the beats are not known or no note was played."
+    )
     worst: list[DeviationRead] = Field(description="At most ten, the farthest first.")
     bars: list[BarStats]
 
@@ -204,7 +208,11 @@ def views_of(request: Request) -> Views:
 TheViews = Annotated[Views, Depends(views_of)]
 Width = Annotated[
     int,
-    Query(ge=WIDTHS_MM[0], le=WIDTHS_MM[1], description="How wide a line is; notes stay as big."),
+    Query(
+        ge=WIDTHS_MM[0],
+        le=WIDTHS_MM[1],
+        description="How wide a line is, rounded down to tens; notes stay as big.",
+    ),
 ]
 Repeats = Annotated[
     Literal["written", "signs"], Query(description="Write repeated bars out, or show signs.")
@@ -283,7 +291,8 @@ def takes_gzip(accept_encoding: str | None) -> bool:
 async def notation_stats(
     notation_id: UUID, caller: CurrentCaller, sessions: Sessions, scribe: TheScribe
 ) -> dict[str, Any]:
-    """A score in numbers: what is struck how often, and how near to its place."""
+    """A score in numbers: what is struck how often, and how near to its place. `timing` is
+    null where that cannot be said: where no beats are known, or nobody played the notes."""
     async with sessions() as session:
         notation = await scores.get(session, caller.user_id, notation_id)
         kept = await scores.kept(session, notation.id, notation.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from libs.common.database import SessionMaker
 from libs.common.errors import Conflict, Invalid
 from libs.common.messaging.event import utc_now
 from libs.common.paging import page_of
@@ -86,15 +88,22 @@ async def page(
 
 
 async def summary(
-    session: AsyncSession, user_id: UUID, notation_id: UUID, utc_offset: timedelta
+    sessions: SessionMaker, user_id: UUID, notation_id: UUID, utc_offset: timedelta
 ) -> PracticeSummary:
-    """What they add up to."""
-    await scores.get(session, user_id, notation_id)
-    rows = await session.scalars(
-        select(PracticeSession).where(PracticeSession.notation_id == notation_id)
+    """What they add up to, without a connection and beside the event loop."""
+    async with sessions() as session:
+        await scores.get(session, user_id, notation_id)
+        rows = await session.execute(
+            select(
+                PracticeSession.from_bar,
+                PracticeSession.to_bar,
+                PracticeSession.speed,
+                PracticeSession.loops,
+                PracticeSession.seconds,
+                PracticeSession.started_at,
+            ).where(PracticeSession.notation_id == notation_id)
+        )
+        practised = [Practised(*row) for row in rows]
+    return await asyncio.to_thread(
+        practice_summary, practised, now=utc_now(), utc_offset=utc_offset
     )
-    sessions = [
-        Practised(one.from_bar, one.to_bar, one.speed, one.loops, one.seconds, one.started_at)
-        for one in rows
-    ]
-    return practice_summary(sessions, now=utc_now(), utc_offset=utc_offset)

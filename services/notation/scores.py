@@ -161,12 +161,20 @@ async def get(
 
 
 async def page(
-    session: AsyncSession, user_id: UUID, video_id: UUID | None, limit: int, cursor: str | None
+    session: AsyncSession,
+    user_id: UUID,
+    video_id: UUID | None,
+    limit: int,
+    cursor: str | None,
+    *,
+    without_video: bool = False,
 ) -> tuple[list[Notation], str | None]:
     """One's own scores, newest first."""
     rows = select(Notation).where(Notation.user_id == user_id)
     if video_id is not None:
         rows = rows.where(Notation.video_id == video_id)
+    if without_video:
+        rows = rows.where(Notation.video_id.is_(None))
     return await page_of(
         session, rows, Notation.created_at, Notation.id, limit=limit, cursor=cursor
     )

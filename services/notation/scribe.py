@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from libs.common.errors import Invalid, Unavailable
 from libs.common.offload import ChildDied, Offload, TookTooLong
@@ -13,16 +14,23 @@ from services.notation.domain.quantise import Options
 from services.notation.domain.score import ScoreError
 from services.notation.settings import NotationSettings
 
+MadeT = TypeVar("MadeT")
+
+MAX_GUESTS_WAITING: Final = 8
+
 
 class Scribe:
     """Writes, edits and draws scores in child processes, one for each, so that a long drawing or
-    a big file does not hold up the pipeline."""
+    a big file does not hold up the pipeline; and one for guests, who hold up nobody else."""
 
     def __init__(self, settings: NotationSettings) -> None:
         self.settings = settings
         self.writer = Offload()
         self.editor = Offload()
         self.drawer = Offload()
+        self.guest_drawer = Offload()
+        self._guests = 0
+        """Drawings for guests, under way and waiting."""
 
     async def write(self, performance: bytes, options: NotationOptions, title: str) -> bytes:
         """A score document; ScoreError when there is nothing to write."""
@@ -70,16 +78,36 @@ class Scribe:
             raise Unavailable("Reading this file took too long.") from error
         return made
 
-    async def export(self, document: bytes, kind: str, kit: Kit, options: dict[str, Any]) -> Any:
+    async def _draw(self, guest: bool, function: Callable[..., MadeT], *args: Any) -> MadeT:
+        """In the child of those with an account, or in the guests' where not too many wait."""
+        limit_s = self.settings.time_limit_s
+        if not guest:
+            return await self.drawer.run(function, *args, timeout_s=limit_s)
+        if self._guests > MAX_GUESTS_WAITING:
+            raise Unavailable(
+                "Too many guests are waiting for a drawing. Ask again in a moment.",
+                code="too-many-guests",
+                headers={"Retry-After": "5"},
+            )
+        self._guests += 1
+        try:
+            return await self.guest_drawer.run(function, *args, timeout_s=limit_s)
+        finally:
+            self._guests -= 1
+
+    async def export(
+        self,
+        document: bytes,
+        kind: str,
+        kit: Kit,
+        options: dict[str, Any],
+        *,
+        guest: bool = False,
+    ) -> Any:
         """A file made of a score."""
         try:
-            return await self.drawer.run(
-                writing.make_export,
-                document,
-                kind,
-                kit.to_dict(),
-                options,
-                timeout_s=self.settings.time_limit_s,
+            return await self._draw(
+                guest, writing.make_export, document, kind, kit.to_dict(), options
             )
         except (TookTooLong, ChildDied) as error:
             raise Unavailable(
@@ -87,18 +115,17 @@ class Scribe:
                 headers={"Retry-After": "10"},
             ) from error
 
-    async def view(self, document: bytes, drawing: writing.Drawing) -> bytes:
+    async def view(
+        self, document: bytes, drawing: writing.Drawing, *, guest: bool = False
+    ) -> bytes:
         """A score's view, zipped."""
         try:
-            made: bytes = await self.drawer.run(
-                writing.draw_view, document, drawing, timeout_s=self.settings.time_limit_s
-            )
+            return await self._draw(guest, writing.draw_view, document, drawing)
         except (TookTooLong, ChildDied) as error:
             raise Unavailable(
                 "Drawing this score took too long. Try it without its longest part.",
                 headers={"Retry-After": "10"},
             ) from error
-        return made
 
     async def stats(self, document: bytes) -> dict[str, Any]:
         """A score in numbers."""
@@ -115,6 +142,7 @@ class Scribe:
         self.writer.kill()
         self.editor.kill()
         self.drawer.kill()
+        self.guest_drawer.kill()
 
 
 def invalid(error: ScoreError, prefix: str = "body") -> Invalid:

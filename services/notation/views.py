@@ -26,6 +26,8 @@ from services.notation.scribe import Scribe
 from services.notation.writing import Drawing
 
 MAX_BYTES: Final = 32_000_000
+STEP_MM: Final = 10
+"""Each width is another drawing, and a millimetre more shows nobody anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Order:
     version: int
     drawing: Drawing
     tag: str
+    for_guest: bool = False
 
 
 class Views:
@@ -101,10 +104,11 @@ async def order_of(session: AsyncSession, user_id: UUID, notation_id: UUID, wish
     if not wish.shared:
         video_id = str(notation.video_id) if notation.video_id else None
         about = {"notation_id": str(notation_id), "version": version, "video_id": video_id}
-    drawing = Drawing(wish.width_mm, wish.repeats, wish.legend, kit.to_dict(), about)
-    told = [FORMAT, str(notation_id), wish.width_mm, wish.repeats, wish.legend, drawing.kit, about]
+    width_mm = wish.width_mm - wish.width_mm % STEP_MM
+    drawing = Drawing(width_mm, wish.repeats, wish.legend, kit.to_dict(), about)
+    told = [FORMAT, str(notation_id), width_mm, wish.repeats, wish.legend, drawing.kit, about]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
-    return Order(notation_id, version, drawing, f'W/"{version}-{digest}"')
+    return Order(notation_id, version, drawing, f'W/"{version}-{digest}"', wish.shared)
 
 
 async def _kit(
@@ -117,8 +121,6 @@ async def _kit(
     )
     if named is None:
         raise scores.no_version()
-    if wish.shared and wish.kit is not None:
-        return kits.ours(wish.kit, "query.kit")
     return await kits.wanted(session, user_id, wish.kit or str(named), "query.kit")
 
 
@@ -128,7 +130,7 @@ async def drawn(sessions: SessionMaker, scribe: Scribe, views: Views, order: Ord
     async def draw() -> bytes:
         async with sessions() as session:
             kept = await scores.kept(session, order.notation_id, order.version)
-        return await scribe.view(kept.document, order.drawing)
+        return await scribe.view(kept.document, order.drawing, guest=order.for_guest)
 
     try:
         return await views.drawn(order.tag, draw)

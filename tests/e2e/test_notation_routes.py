@@ -9,8 +9,10 @@ import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from xml.etree import ElementTree
 
+import asyncpg
 import jsonschema_rs
 import mido
 import pytest
@@ -119,6 +121,26 @@ async def test_scores_are_listed_by_video(owner: User, owned: Transcribed, drumm
     assert 40 <= listed[0]["note_count"] <= 48
     own = [(await write(drummer, events=rock(1), tempo=120))["id"] for _ in range(3)]
     assert [n["id"] for n in (await drummer.http.get("/notation/")).json()["items"]] == own[::-1]
+
+
+async def test_scores_without_a_video_are_listed_alone_page_by_page(
+    drummer: User, embedded_system: System
+) -> None:
+    own = [(await write(drummer, events=rock(1), tempo=120))["id"] for _ in range(4)]
+    connection = await asyncpg.connect(embedded_system.database_url)
+    await connection.execute(
+        "UPDATE notation.notations SET video_id = gen_random_uuid() WHERE id = $1", UUID(own[1])
+    )
+    await connection.close()
+    params: dict[str, Any] = {"without_video": True, "limit": 2}
+    found = []
+    for size in (2, 1):
+        page = (await drummer.http.get("/notation/", params=params)).json()
+        assert len(page["items"]) == size
+        found += [notation["id"] for notation in page["items"]]
+        params["cursor"] = page["next_cursor"]
+    assert (found, params["cursor"]) == ([own[3], own[2], own[0]], None)
+    assert len((await drummer.http.get("/notation/")).json()["items"]) == 4
 
 
 async def test_a_score_is_renamed_written_anew_replaced_restored_and_deleted(

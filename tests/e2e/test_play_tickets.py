@@ -60,6 +60,8 @@ async def test_a_ticket_plays_and_seeks_without_a_header(
     part = await anybody.get(told["url"], headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, content[10:20])
     assert part.headers["Content-Range"] == f"bytes 10-19/{len(content)}"
+    for answer in (whole, part):
+        assert answer.headers["Cache-Control"] == "private, no-store"
     beyond = await anybody.get(told["url"], headers={"Range": f"bytes={len(content)}-"})
     assert beyond.status_code == 416
     # Nobody who reads the database can play.
@@ -168,6 +170,8 @@ async def test_a_shared_video_is_played_by_whoever_has_the_link(
     assert (part.status_code, part.content) == (206, content[-7:])
     still = await anybody.get(share.thumbnail, params={"width": 160})
     assert (still.status_code, still.content[:2]) == (200, b"\xff\xd8")
+    for answer in (part, still):
+        assert answer.headers["Cache-Control"] == "private, no-store"
 
 
 async def tell(media: SessionMaker, *events: Any) -> None:

@@ -138,7 +138,7 @@ async def test_links_are_their_owners_alone(drummer: User, embedded_system: Syst
     assert listed["revoked_at"] is None
 
 
-async def test_a_guest_is_shown_by_the_scores_own_kit_or_one_of_ours(
+async def test_a_guest_is_shown_the_score_by_its_own_kit_and_written_out(
     drummer: User, guest: httpx.AsyncClient
 ) -> None:
     table = {"format": "backbeat-kit/1", "name": "Mine", "base": "pas"}
@@ -147,12 +147,17 @@ async def test_a_guest_is_shown_by_the_scores_own_kit_or_one_of_ours(
     notation = await write(drummer, events=rock())
     await put(drummer, notation, operations=[{"op": "set-kit", "kit": "shown"}])
     token = (await share(drummer, notation))["token"]
-    assert (await guest.get(f"/shared/{token}/view")).json()["kit"] == "shown"
-    ours = await guest.get(f"/shared/{token}/view", params={"kit": "pas"})
-    assert ours.json()["kit"] == "pas"
-    for path in ("view", "export"):
-        answer = await guest.get(f"/shared/{token}/{path}", params={"kit": "hidden"})
-        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "query.kit")
+    first = await guest.get(f"/shared/{token}/view")
+    assert first.json()["kit"] == "shown"
+    # Each wish would be another drawing, for anybody to ask for.
+    for wish in ({"kit": "pas"}, {"kit": "hidden"}, {"repeats": "signs"}, {"width_mm": 219}):
+        answer = await guest.get(f"/shared/{token}/view", params=wish)
+        assert answer.headers["etag"] == first.headers["etag"]
+        assert answer.json() == first.json()
+    export = f"/shared/{token}/export"
+    assert (await guest.get(export, params={"kit": "pas"})).status_code == 200
+    hidden = await guest.get(export, params={"kit": "hidden"})
+    assert (hidden.status_code, hidden.json()["errors"][0]["field"]) == (422, "query.kit")
 
 
 async def test_fifty_live_links_are_the_most(drummer: User) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx
 
 from tests.e2e.conftest import System, User
@@ -100,6 +102,14 @@ async def test_a_view_that_cannot_be_drawn_says_why(drummer: User, embedded_syst
     assert foreign.status_code == 404
 
 
+async def test_a_view_is_drawn_for_widths_in_tens_and_says_for_which(drummer: User) -> None:
+    notation = await write(drummer, events=rock())
+    answers = [await view(drummer, notation, width_mm=width) for width in (200, 201, 209, 210)]
+    assert [answer.json()["width_mm"] for answer in answers] == [200, 200, 200, 210]
+    assert len({answer.headers["etag"] for answer in answers[:3]}) == 1
+    assert answers[3].headers["etag"] != answers[0].headers["etag"]
+
+
 async def test_many_ask_at_once_and_all_are_answered_alike(drummer: User) -> None:
     notation = await write(drummer, events=rock())
     answers = await asyncio.gather(*(view(drummer, notation, width_mm=100) for _ in range(6)))
@@ -118,3 +128,24 @@ async def test_numbers_are_those_of_the_score(drummer: User) -> None:
     }
     assert abs(told["timing"]["mean_off_ms"]) < 1
     assert sum(bar["strokes"] for bar in told["bars"]) == told["notes"] + told["graces"]
+
+
+async def test_numbers_of_a_score_without_beats_say_nothing_of_timing(
+    drummer: User, embedded_system: System
+) -> None:
+    notation = await write(drummer, events=rock(), tempo=120, time_signature="4/4")
+    connection = await asyncpg.connect(embedded_system.database_url)
+    await connection.execute(
+        "UPDATE notation.notation_versions "
+        "SET notation_json = jsonb_set(notation_json, '{timeline,beats}', '[]') "
+        "WHERE notation_id = $1",
+        UUID(notation["id"]),
+    )
+    await connection.close()
+    answer = await drummer.http.get(f"/notation/{notation['id']}/stats")
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["notes"], told["timing"], told["worst"]) == (len(rock()), None, [])
+    assert {one["piece"]: one["timing"] for one in told["by_piece"]} == {
+        str(event["instrument"]): None for event in rock()
+    }

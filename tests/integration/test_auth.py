@@ -382,6 +382,77 @@ async def test_signing_out_by_cookie_ends_the_session_and_takes_the_cookie_back(
     assert (await client.post("/auth/logout")).status_code == 204
 
 
+async def test_signing_in_ends_the_session_that_the_browser_still_holds(
+    client: httpx.AsyncClient,
+) -> None:
+    await registered(client, "ringo@example.com")
+    await registered(client, "paul@example.com")
+    _, left = await with_cookie(client)
+    _, other = await with_cookie(client)
+
+    async def status_of(cookie: str) -> int:
+        answer = await client.post("/auth/refresh", headers=sent_back(cookie))
+        client.cookies.clear()
+        return answer.status_code
+
+    paul = {"email": "paul@example.com", "password": PASSWORD, "cookie": True}
+    for body, status in ((paul | {"password": "wrong one"}, 401), (paul | {"cookie": False}, 200)):
+        answer = await client.post("/auth/login", json=body, headers=sent_back(left))
+        assert answer.status_code == status
+        assert await status_of(left) == 200
+    answer = await client.post("/auth/login", json=paul, headers=sent_back(left))
+    assert answer.status_code == 200
+    client.cookies.clear()
+    assert [await status_of(left), await status_of(other)] == [401, 200]
+    assert await status_of(answer.headers["set-cookie"]) == 200
+    for odd in ("backbeat_session=gone", "backbeat_session=", f"backbeat_session={'x' * 300}"):
+        answer = await client.post("/auth/login", json=paul, headers={"Cookie": odd})
+        assert answer.status_code == 200
+        client.cookies.clear()
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+async def test_after_signing_out_no_successor_lives_that_a_refresh_was_just_making(
+    client: httpx.AsyncClient,
+    auth: SessionMaker,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    everywhere: bool,
+) -> None:
+    user = await registered(client, "ringo@example.com")
+    token = (await signed_in(client, "ringo@example.com"))["refresh_token"]
+    issue, making, go_on = tokens._issue, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*args: Any) -> tokens.Tokens:
+        made = await issue(*args)
+        making.set()
+        await go_on.wait()
+        return made
+
+    async def sign_out() -> None:
+        async with auth.begin() as session:
+            if everywhere:
+                await tokens.revoke_all(session, UUID(user["id"]))
+            else:
+                await tokens.sign_out(session, token)
+
+    monkeypatch.setattr(tokens, "_issue", slowly)
+    refreshing = asyncio.create_task(tokens.refresh(auth, settings_for(database_url), token))
+    await making.wait()
+    leaving = asyncio.create_task(sign_out())
+    await asyncio.sleep(0.3)
+    go_on.set()
+    made = await refreshing
+    await leaving
+    async with auth() as session:
+        revoked = await session.scalars(
+            select(RefreshToken.revoked_at).where(RefreshToken.user_id == UUID(user["id"]))
+        )
+        assert [moment is not None for moment in revoked] == [True, True]
+    answer = await client.post("/auth/refresh", json={"refresh_token": made.refresh_token})
+    assert_problem(answer, 401, "refresh-token-invalid")
+
+
 async def test_of_two_refreshes_at_once_at_most_one_gives_tokens(
     client: httpx.AsyncClient,
 ) -> None:

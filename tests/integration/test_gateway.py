@@ -558,12 +558,18 @@ async def test_only_the_embedded_player_may_stand_in_other_pages(home, client):
     assert policies["/embed/token"].endswith("frame-ancestors *")
 
 
-async def test_a_file_of_another_release_is_not_answered_with_this_ones(home, client):
+async def test_a_file_of_another_release_is_answered_with_this_ones_and_not_kept(home, client):
     page = await (await client.get(f"{home}/", headers={"Accept": "text/html"})).text()
     address = re.findall(r'src="(/assets/[^"]+)"', page)[0]
     _, _, digest, name = address.split("/", 3)
     stale = await client.get(f"{home}/assets/{'0' * len(digest)}/{name}")
-    assert await problem(stale) == (404, "asset-not-found")
+    assert (stale.status, stale.headers["cache-control"]) == (200, "no-store")
+    served = await stale.text()
+    kept = await client.get(f"{home}{address}")
+    assert served == await kept.text()
+    assert kept.headers["cache-control"].endswith("immutable")
+    unknown = await client.get(f"{home}/assets/{'0' * len(digest)}/nothing.js")
+    assert await problem(unknown) == (404, "asset-not-found")
     for outside in ("../studio.py", "%2e%2e/studio.py", "nothing.js", ""):
         assert (await client.get(f"{home}/assets/{digest}/{outside}")).status in (404, 422)
 

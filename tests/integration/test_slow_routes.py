@@ -70,13 +70,17 @@ class Watching:
         await with_a_connection(self.sessions)
         return writing.read_file(data, source, progress=lambda fraction: None)
 
-    async def export(self, document: bytes, kind: str, kit: Kit, options: dict[str, Any]) -> Export:
+    async def export(
+        self, document: bytes, kind: str, kit: Kit, options: dict[str, Any], *, guest: bool = False
+    ) -> Export:
         await with_a_connection(self.sessions)
         return writing.make_export(
             document, kind, kit.to_dict(), options, progress=lambda fraction: None
         )
 
-    async def view(self, document: bytes, drawing: writing.Drawing) -> bytes:
+    async def view(
+        self, document: bytes, drawing: writing.Drawing, *, guest: bool = False
+    ) -> bytes:
         await with_a_connection(self.sessions)
         return writing.draw_view(document, drawing, progress=lambda fraction: None)
 

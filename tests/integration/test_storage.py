@@ -231,6 +231,13 @@ async def test_keys_lie_under_their_prefix_and_go_with_it(store: Storage) -> Non
     assert await store.keys() == ["audio/1", "videos/10/c"]
 
 
+async def test_several_who_delete_the_same_at_once_all_get_done(store: Storage) -> None:
+    for number in range(40):
+        await store.write(f"videos/1/{number}", b"x")
+    await asyncio.gather(*(store.delete_all("videos/1") for _ in range(6)))
+    assert await store.keys("videos/1") == []
+
+
 async def test_old_keys_are_told_from_young_ones(store: Storage) -> None:
     await store.write("videos/1/original", b"x")
     assert await store.keys_older_than("videos", 3600) == []

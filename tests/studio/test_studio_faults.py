@@ -302,7 +302,8 @@ async def test_what_was_corrected_offline_outlives_the_page(
     # Nothing waits any more, and nothing is done again.
     await page.reload()
     await drawn(page)
-    assert await page.evaluate("Object.keys(localStorage).filter(k => k.includes('saves'))") == []
+    kept = "Object.keys(localStorage).filter(k => k.startsWith('backbeat.save.'))"
+    assert await page.evaluate(kept) == []
     assert await versions_of(drummer, written["id"]) == versions
 
 

@@ -70,7 +70,7 @@ async def test_files_are_zipped_and_kept_for_ever_and_unknown_ones_are_problems(
         assert answer.headers["x-content-type-options"] == "nosniff"
     plain = await anybody.get(f"/assets/{digest}/main.js", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    for path in (f"{digest}/nothing.js", "0" * 16 + "/main.js", f"{digest}/index.html", digest):
+    for path in (f"{digest}/nothing.js", "0" * 16 + "/nothing.js", f"{digest}/index.html", digest):
         assert code_of(await anybody.get(f"/assets/{path}"))[0] == 404
     unknown = await anybody.get(f"/assets/{digest}/nothing.js")
     assert code_of(unknown) == (404, "asset-not-found")

@@ -1,7 +1,7 @@
 // Where the studio begins: the address decides what is shown.
 
 import { html, render } from "./vendor/lit-html.js";
-import { changes, isKnown } from "./core/session.js";
+import { changes, isKnown, knownAs } from "./core/session.js";
 import { t } from "./core/texts.js";
 import * as theme from "./ui/theme.js";
 import { complain, say } from "./ui/toast.js";
@@ -29,7 +29,11 @@ const ROUTES = [
 const STUDIO = new Set(["", "videos", "scores", "demo", "sign-in", "register", "account", "s", "embed"]);
 
 const app = document.querySelector("#app");
+/** Inside other people's pages nothing is shown but the player. */
+const EMBEDDED = location.pathname.startsWith("/embed/");
 let view = null;
+/** Who was signed in when the view was made. */
+let madeFor = "";
 
 class NotThere {
   constructor(root) {
@@ -37,7 +41,7 @@ class NotThere {
   }
 
   start() {
-    render(html`${topBar()}<main class="entrance" id="main"><h1>${t("app.not-there")}</h1><p><a href="/">${t("video.back")}</a></p></main>`, this.root);
+    render(html`${EMBEDDED ? "" : topBar()}<main class="entrance" id="main"><h1>${t("app.not-there")}</h1><p><a href="/">${t("app.front-page")}</a></p></main>`, this.root);
   }
 
   stop() {}
@@ -45,6 +49,7 @@ class NotThere {
 
 function show() {
   view?.stop();
+  madeFor = knownAs();
   const path = location.pathname.replace(/(.)\/+$/, "$1");
   const context = { go };
   let make = made(NotThere);
@@ -77,6 +82,7 @@ function show() {
 }
 
 function go(path, { replace = false } = {}) {
+  if (EMBEDDED && !path.startsWith("/embed/")) return;
   history[replace ? "replaceState" : "pushState"](null, "", path);
   show();
 }
@@ -90,6 +96,10 @@ document.addEventListener("click", (event) => {
   const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || link.target) return;
   const to = new URL(link.href);
+  if (EMBEDDED) {
+    Object.assign(link, { target: "_blank", rel: "noopener" });
+    return;
+  }
   if (to.origin !== location.origin || !STUDIO.has(to.pathname.split("/")[1])) return;
   event.preventDefault();
   go(to.pathname + to.search);
@@ -108,7 +118,10 @@ changes.addEventListener("out", () => {
   if (here === "/") show();
   else if (ROUTES.some(([pattern, , guarded]) => guarded && pattern.test(here))) go(`/sign-in?next=${encodeURIComponent(here)}`, { replace: true });
 });
-changes.addEventListener("in", () => location.pathname === "/" && show());
+changes.addEventListener("in", () => {
+  // What is shown was somebody else's. Those two go on by themselves.
+  if (madeFor !== knownAs() && !["/sign-in", "/register"].includes(location.pathname)) show();
+});
 
 theme.start();
 show();

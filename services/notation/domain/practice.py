@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from fractions import Fraction
+from heapq import heappop, heappush
+from itertools import pairwise
 
 DAYS = 60
 
@@ -59,15 +62,8 @@ def practice_summary(
     sessions = list(sessions)
     zone = timezone(utc_offset)
     first_day = now.astimezone(zone).date() - timedelta(days=DAYS - 1)
-    seconds: dict[int, float] = defaultdict(float)
-    speeds: dict[int, float] = {}
     days: dict[date, float] = defaultdict(float)
     for one in sessions:
-        bars = range(one.from_bar, one.to_bar + 1)
-        for bar in bars:
-            seconds[bar] += one.seconds / len(bars)
-            if one.loops:
-                speeds[bar] = max(speeds.get(bar, 0.0), one.speed)
         day = one.started_at.astimezone(zone).date()
         if day >= first_day:
             days[day] += one.seconds
@@ -75,8 +71,35 @@ def practice_summary(
         total_seconds=round(sum(one.seconds for one in sessions), 1),
         sessions=len(sessions),
         last_at=max((one.started_at for one in sessions), default=None),
-        bars=tuple(
-            BarPractice(bar, round(seconds[bar], 1), speeds.get(bar)) for bar in sorted(seconds)
-        ),
+        bars=tuple(_by_bar(sessions)),
         days=tuple(DayPractice(day, round(days[day], 1)) for day in sorted(days, reverse=True)),
     )
+
+
+def _by_bar(sessions: Sequence[Practised]) -> Iterator[BarPractice]:
+    """The bars from the first to the last: between one that a session begins or ends with and the
+    next such, all have the same sums."""
+    begin: dict[int, list[Practised]] = defaultdict(list)
+    end: dict[int, list[Practised]] = defaultdict(list)
+    for one in sessions:
+        begin[one.from_bar].append(one)
+        end[one.to_bar + 1].append(one)
+    # Exact, so that what is added and taken away again leaves nothing behind.
+    seconds = Fraction(0)
+    practising = 0
+    fastest: list[tuple[float, int]] = []
+    for bar, next_bar in pairwise(sorted(begin.keys() | end.keys())):
+        seconds += sum(map(_share, begin[bar])) - sum(map(_share, end[bar]))
+        practising += len(begin[bar]) - len(end[bar])
+        for one in begin[bar]:
+            if one.loops:
+                heappush(fastest, (-one.speed, one.to_bar))
+        while fastest and fastest[0][1] < bar:
+            heappop(fastest)
+        if practising:
+            rounded, best = round(float(seconds), 1), -fastest[0][0] if fastest else None
+            yield from (BarPractice(one, rounded, best) for one in range(bar, next_bar))
+
+
+def _share(one: Practised) -> Fraction:
+    return Fraction(one.seconds / (one.to_bar + 1 - one.from_bar))

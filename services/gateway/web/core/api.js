@@ -36,8 +36,10 @@ async function problemOf(answer) {
  * Ask the API. Signs the request, renews the token once when it is refused.
  * @returns {Promise<Response>} one that went well, else throws Problem.
  */
-export async function ask(method, path, { json, body, headers = {}, query, signal, open = false, keepalive = false } = {}) {
+export async function ask(method, path, { json, body, headers = {}, query, signal, timeout_ms, open = false, keepalive = false } = {}) {
   const address = query ? `${path}?${new URLSearchParams(Object.entries(query).filter(([, v]) => v != null && v !== ""))}` : path;
+  const clock = timeout_ms ? AbortSignal.timeout(timeout_ms) : null;
+  const stops = clock && signal ? AbortSignal.any([clock, signal]) : (clock ?? signal);
   for (let again = false; ; again = true) {
     const sent = new Headers(headers);
     let answer;
@@ -49,12 +51,12 @@ export async function ask(method, path, { json, body, headers = {}, query, signa
         method,
         headers: sent,
         body: json === undefined ? body : JSON.stringify(json),
-        signal,
+        signal: stops,
         keepalive,
         credentials: "same-origin",
       });
     } catch (error) {
-      if (error instanceof TypeError) throw new Problem(0, { type: OFFLINE, detail: error.message });
+      if (error instanceof TypeError || error.name === "TimeoutError") throw new Problem(0, { type: OFFLINE, detail: error.message });
       throw error;
     }
     if (answer.ok || answer.status === 304) return answer;
@@ -63,9 +65,19 @@ export async function ask(method, path, { json, body, headers = {}, query, signa
   }
 }
 
-const answered = async (...given) => {
-  const answer = await ask(...given);
-  return answer.status === 204 ? null : answer.json();
+/** Of a question whose answer is short. */
+const TIMEOUT_MS = 60_000;
+
+const answered = async (method, path, options) => {
+  const answer = await ask(method, path, { timeout_ms: TIMEOUT_MS, ...options });
+  if (answer.status === 204) return null;
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    // Cut off in the middle, or not Backbeat's answer at all.
+    throw new Problem(0, { type: OFFLINE, detail: error.message });
+  }
 };
 
 export const get = (path, options) => answered("GET", path, options);

@@ -47,7 +47,9 @@ function take(tokens) {
 async function renew() {
   const answer = await fetch("/auth/refresh", { method: "POST", credentials: "same-origin" });
   if (answer.ok) {
-    take(await answer.json());
+    const tokens = await answer.json().catch(() => null);
+    if (!tokens?.access_token) throw new TypeError("not an answer of Backbeat's");
+    take(tokens);
   } else if (answer.status === 401) {
     forget();
   } else {
@@ -88,7 +90,19 @@ export async function end() {
   return tellOfLeaving();
 }
 
-async function tellOfLeaving() {
+let telling = null;
+
+/** Wait until nothing of a signing-out is under way: its answer would take a new session's cookie. */
+export const settled = () => telling ?? Promise.resolve(true);
+
+function tellOfLeaving() {
+  telling ??= tell().finally(() => {
+    telling = null;
+  });
+  return telling;
+}
+
+async function tell() {
   if (read(LEAVING) === null) return true;
   try {
     const answer = await fetch("/auth/logout", { method: "POST", credentials: "same-origin" });

@@ -2,7 +2,7 @@
 // connection or a closed page. They belong to the page and not to a view: one may look around meanwhile.
 
 import { get, Problem, remove } from "./api.js";
-import { isKnown, token } from "./session.js";
+import { changes, isKnown, knownAs, token } from "./session.js";
 
 const ENDPOINT = "/media/uploads/";
 /** A piece is what one cut connection may cost, and what a server keeps in memory. */
@@ -10,7 +10,7 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 const WAITS_MS = [0, 500, 1000, 2000, 4000, 8000, 15000, 30000, 30000, 60000, 60000, 60000];
 const LOOK_MS = 700;
 
-/** @typedef {{id: number, name: string, size: number, sent: number, state: "sending"|"waiting"|"paused"|"checking"|"done"|"failed", problem: Problem|null, videoId: string|null}} Sending */
+/** @typedef {{id: number, user: string, name: string, size: number, sent: number, state: "sending"|"waiting"|"paused"|"checking"|"done"|"failed", problem: Problem|null, videoId: string|null}} Sending */
 
 class Uploads extends EventTarget {
   /** @type {Sending[]} */
@@ -24,26 +24,47 @@ class Uploads extends EventTarget {
     });
     // Waiting out a pause makes no sense once the network is back.
     addEventListener("online", () => this.all.forEach((each) => each.state === "waiting" && this.resume(each)));
+    // What somebody sends is theirs: whoever signs in next neither sees it nor goes on with it.
+    changes.addEventListener("out", () => this.#forget());
+    changes.addEventListener("in", () => this.#forget(knownAs()));
   }
 
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Stop all uploads but a user's, and know nothing of them. */
+  #forget(user = null) {
+    const gone = this.all.filter((each) => each.user !== user);
+    if (!gone.length) return;
+    this.all = this.all.filter((each) => each.user === user);
+    gone.forEach((each) => each.upload.abort());
+    this.#changed();
+  }
+
+  #mayGoOn(entry) {
+    return this.all.includes(entry) && entry.user === knownAs();
+  }
+
   /** Send a file (or a recording). */
   async add(file, name = file.name) {
+    const user = knownAs();
     const { tus } = await library();
-    const entry = { id: ++this.count, name, size: file.size, sent: 0, state: "sending", problem: null, videoId: null };
+    const entry = { id: ++this.count, user, name, size: file.size, sent: 0, state: "sending", problem: null, videoId: null };
     entry.upload = new tus.Upload(file, {
       endpoint: ENDPOINT,
       chunkSize: PIECE_BYTES,
       retryDelays: WAITS_MS,
       removeFingerprintOnSuccess: true,
       metadata: { filename: name, filetype: file.type },
+      fingerprint: async (...given) => `${await tus.defaultOptions.fingerprint(...given)}-${user}`,
       onBeforeRequest: async (request) => {
-        request.setHeader("Authorization", `Bearer ${await token()}`);
+        const signed = await token();
+        if (!this.#mayGoOn(entry)) throw new Error("whoever began this upload is not signed in");
+        request.setHeader("Authorization", `Bearer ${signed}`);
       },
       onShouldRetry: (error) => {
+        if (!this.#mayGoOn(entry)) return false;
         const status = error.originalResponse?.getStatus() ?? 0;
         const again = status === 0 || status === 401 || status === 409 || status === 423 || status === 429 || status >= 500;
         if (again) {
@@ -63,12 +84,14 @@ class Uploads extends EventTarget {
     this.all.push(entry);
     this.#changed();
     const [before] = await entry.upload.findPreviousUploads();
+    if (!this.#mayGoOn(entry)) return entry;
     if (before) entry.upload.resumeFromPreviousUpload(before);
     entry.upload.start();
     return entry;
   }
 
   #failed(entry, error) {
+    if (!this.all.includes(entry)) return;
     const answer = error.originalResponse;
     let body = {};
     try {
@@ -84,6 +107,7 @@ class Uploads extends EventTarget {
 
   /** All bytes are there: what did the house make of them? */
   async #sent(entry) {
+    if (!this.all.includes(entry)) return;
     entry.sent = entry.size;
     entry.state = "checking";
     this.#changed();
@@ -91,6 +115,7 @@ class Uploads extends EventTarget {
     for (;;) {
       try {
         const found = await get(address);
+        if (!this.#mayGoOn(entry)) return;
         if (found.state === "accepted") {
           entry.videoId = found.video_id;
           entry.state = "done";
@@ -102,6 +127,7 @@ class Uploads extends EventTarget {
           break;
         }
       } catch (problem) {
+        if (!this.#mayGoOn(entry)) return;
         if (!problem.passing) {
           entry.problem = problem;
           entry.state = "failed";
@@ -129,7 +155,7 @@ class Uploads extends EventTarget {
     entry.state = "sending";
     entry.problem = null;
     this.#changed();
-    entry.upload.abort().then(() => entry.upload.start());
+    entry.upload.abort().then(() => this.#mayGoOn(entry) && entry.upload.start());
   }
 
   /** Forget one that has ended; take back one that has not. */
@@ -156,7 +182,13 @@ export function forgetDone(videoId) {
 
 /** The library is fetched with the first upload. */
 function library() {
-  loading ??= import("../vendor/later/tus.min.js").then(() => ({ tus: globalThis.tus }));
+  loading ??= import("../vendor/later/tus.min.js").then(
+    () => ({ tus: globalThis.tus }),
+    () => {
+      loading = null;
+      throw new Problem(0, { type: "part-missing" });
+    },
+  );
   return loading;
 }
 

@@ -3,7 +3,7 @@
 import { html, svg } from "../vendor/lit-html.js";
 import { get } from "../core/api.js";
 import { t } from "../core/texts.js";
-import { complain } from "../ui/toast.js";
+import { trouble } from "../ui/trouble.js";
 
 export class Info {
   constructor(page) {
@@ -15,6 +15,7 @@ export class Info {
   forget() {
     this.stats = null;
     this.versions = null;
+    this.problem = null;
     this.asked = false;
   }
 
@@ -25,8 +26,13 @@ export class Info {
       const root = `/notation/${this.page.source.id}`;
       [this.stats, this.versions] = await Promise.all([get(`${root}/stats`), get(`${root}/versions`)]);
     } catch (problem) {
-      complain(problem);
+      this.problem = problem;
     }
+    this.page.draw();
+  }
+
+  again() {
+    this.forget();
     this.page.draw();
   }
 }
@@ -46,6 +52,7 @@ export function infoPanel(page) {
   ];
   const { stats } = info;
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    ${info.problem ? trouble(info.problem, () => info.again()) : ""}
     ${stats ? timing(stats) : ""}
     ${info.versions
       ? html`<h3>${t("info.versions")}</h3><ol class="versions">
@@ -62,17 +69,22 @@ export function infoPanel(page) {
 
 function timing(stats) {
   const rows = stats.by_piece.filter((piece) => piece.timing?.notes);
+  // A score that nobody played has no timing.
+  return html`${stats.timing ? deviations(stats, rows) : ""}
+    <h3>${t("info.strokes")}</h3>
+    <dl class="facts">${["accent", "ghost", "flam", "drag"].map((mark) => html`<div><dt>${t(`mark.${mark}`)}</dt><dd>${stats.articulations[mark] ?? 0}</dd></div>`)}</dl>
+    ${density(stats)}`;
+}
+
+function deviations(stats, rows) {
   return html`<h3>${t("info.timing")}</h3>
     <p class="hint">${t("info.timing-about")}</p>
     <table class="pieces"><caption class="visually-hidden">${t("info.timing")}</caption>
       <thead><tr><th scope="col">${t("mix.piece")}</th><th scope="col">${t("info.median")}</th><th scope="col">${t("info.spread")}</th></tr></thead>
       <tbody>${rows.map(
-        ({ piece, timing: found }) => html`<tr><th scope="row">${t(`piece.${piece}`)}</th><td>${signed(found.median_ms)}</td><td>${found.notes > 1 ? `${found.spread_ms.toFixed(1)} ms` : "–"}</td></tr>`,
+        ({ piece, timing: found }) => html`<tr><th scope="row">${t(`piece.${piece}`)}</th><td>${signed(found.median_ms)}</td><td>${found.notes > 1 && found.spread_ms != null ? `${found.spread_ms.toFixed(1)} ms` : "–"}</td></tr>`,
       )}</tbody></table>
-    <p class="hint">${t("info.early-late", { early: stats.timing.early, late: stats.timing.late })}</p>
-    <h3>${t("info.strokes")}</h3>
-    <dl class="facts">${["accent", "ghost", "flam", "drag"].map((mark) => html`<div><dt>${t(`mark.${mark}`)}</dt><dd>${stats.articulations[mark] ?? 0}</dd></div>`)}</dl>
-    ${density(stats)}`;
+    <p class="hint">${t("info.early-late", { early: stats.timing.early, late: stats.timing.late })}</p>`;
 }
 
 /** Strokes a bar, as a row of columns. */

@@ -3,17 +3,19 @@
 import { html, svg } from "../vendor/lit-html.js";
 import { get } from "../core/api.js";
 import { date, duration, t } from "../core/texts.js";
-import { complain } from "../ui/toast.js";
+import { trouble } from "../ui/trouble.js";
 import { RATES } from "../score/player.js";
 
 export class History {
   constructor(page) {
     this.page = page;
     this.summary = null;
+    this.problem = null;
   }
 
   async load({ again = false } = {}) {
-    if ((this.summary || this.loading) && !again) return;
+    // A failure is drawn, and drawing asks again: it is for the user to try once more.
+    if ((this.summary || this.loading || this.problem) && !again) return;
     if (this.page.source.readOnly) return;
     this.loading = true;
     try {
@@ -21,8 +23,9 @@ export class History {
       const [summary, recent] = await Promise.all([get(`${root}/summary`), get(root, { query: { limit: 8 } })]);
       this.summary = summary;
       this.recent = recent.items;
+      this.problem = null;
     } catch (problem) {
-      complain(problem);
+      this.problem = problem;
     } finally {
       this.loading = false;
     }
@@ -52,6 +55,7 @@ export function practisePanel(page) {
       )}
     </fieldset>
     <label class="check"><input type="checkbox" .checked=${page.ladder} @change=${(event) => page.setLadder(event.target.checked)}> ${t("practise.ladder")}</label>
+    ${history.problem ? trouble(history.problem, () => history.load({ again: true })) : ""}
     ${history.summary ? past(page, history) : ""}`;
 }
 

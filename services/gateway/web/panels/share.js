@@ -5,6 +5,7 @@ import { get, post, remove, save } from "../core/api.js";
 import { date, t } from "../core/texts.js";
 import { icon } from "../ui/icons.js";
 import { complain, say } from "../ui/toast.js";
+import { trouble } from "../ui/trouble.js";
 import { confirm } from "../ui/dialog.js";
 
 const DAYS = [1, 7, 30, 90, 365];
@@ -20,10 +21,12 @@ export class Sharing {
     this.chosen = {};
     this.fresh = null;
     this.busy = "";
+    this.problem = null;
   }
 
   async load() {
-    if (this.formats || this.loading) return;
+    // A failure is drawn, and drawing asks again: it is for the user to try once more.
+    if (this.formats || this.loading || this.problem) return;
     this.loading = true;
     try {
       if (this.page.source.readOnly) {
@@ -32,10 +35,15 @@ export class Sharing {
         [this.formats] = await Promise.all([get("/notation/formats"), this.#look()]);
       }
     } catch (problem) {
-      complain(problem);
+      this.problem = problem;
     } finally {
       this.loading = false;
     }
+    this.page.draw();
+  }
+
+  again() {
+    this.problem = null;
     this.page.draw();
   }
 
@@ -126,6 +134,7 @@ export function sharePanel(page) {
   const formats = sharing.formats ?? [];
   const first = FIRST.map((name) => formats.find((kind) => kind.format === name)).filter(Boolean);
   const rest = formats.filter((kind) => !FIRST.includes(kind.format));
+  if (sharing.problem) return trouble(sharing.problem, () => sharing.again());
   return html`<h3>${t("export.title")}</h3>
     <ul class="exports">${first.map((kind) => exportRow(sharing, kind))}</ul>
     ${rest.length ? html`<details><summary>${t("export.more", { n: rest.length })}</summary><ul class="exports">${rest.map((kind) => exportRow(sharing, kind))}</ul></details>` : ""}

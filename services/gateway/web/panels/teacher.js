@@ -2,7 +2,8 @@
 
 import { html } from "../vendor/lit-html.js";
 import { get, post } from "../core/api.js";
-import { t, wordsFor } from "../core/texts.js";
+import { t } from "../core/texts.js";
+import { trouble } from "../ui/trouble.js";
 
 const KINDS = ["full_analysis", "pattern_analysis", "style_classification", "practice_instructions"];
 /** The parts of an answer, in the order that they are read. */
@@ -27,6 +28,7 @@ export class Teacher {
   }
 
   async #doing(work) {
+    this.again = () => this.#doing(work);
     this.busy = true;
     this.problem = null;
     this.page.draw();
@@ -87,7 +89,7 @@ export function teacherPanel(page) {
   return html`<p>${t("teacher.about")}</p>
     <div class="palette">${KINDS.map((kind) => html`<button class="small" ?disabled=${teacher.busy} @click=${() => teacher.explain(kind)}>${t(`teacher.${kind}`)}</button>`)}</div>
     ${teacher.busy ? html`<p role="status">${t("teacher.thinking")}</p>` : ""}
-    ${teacher.problem ? html`<p class="error">${wordsFor(teacher.problem)}</p>` : ""}
+    ${teacher.problem ? trouble(teacher.problem, teacher.again) : ""}
     ${(teacher.said ?? []).map(([part, said]) => html`<section class="said"><h3>${t(`teacher.${part}`)}</h3>${words(said)}</section>`)}
     <h3>${t("teacher.variations")}</h3>
     <button class="small" ?disabled=${teacher.busy} @click=${() => teacher.vary()}>${t("teacher.vary")}</button>

@@ -115,7 +115,29 @@ export class Editor extends EventTarget {
   #edit(operations) {
     if (this.readOnly || !operations.length) return;
     this.sheet.mark("pending", this.selected);
+    operations.forEach((operation) => this.#applyHere(operation));
     this.saves.edit(operations);
+  }
+
+  /** Until the next drawing the page's own notes follow, so that the next key reckons with them. */
+  #applyHere({ op, ids = [], ...fields }) {
+    const { byId } = this.timeline;
+    if (op === "add") {
+      const { id, bar, start, piece, velocity } = fields;
+      byId.set(id, { id, bar, start, at: fraction(start), piece, velocity, articulations: [], confidence: null, time_s: null });
+    }
+    for (const note of ids.map((id) => byId.get(id)).filter(Boolean)) {
+      if (op === "delete") {
+        byId.delete(note.id);
+        this.selected.delete(note.id);
+      } else if (op === "set-piece") note.piece = fields.piece;
+      else if (op === "set-velocity") note.velocity = fields.velocity;
+      else if (op === "set-sticking") note.sticking = fields.sticking;
+      else if (op === "articulate") {
+        const kept = note.articulations.filter((mark) => !fields.remove?.includes(mark) && !(fields.add && ONE_LOUDNESS[fields.add[0]] === mark));
+        note.articulations = [...new Set([...kept, ...(fields.add ?? [])])];
+      }
+    }
   }
 
   #ids() {
@@ -177,6 +199,7 @@ export class Editor extends EventTarget {
     const id = `note-${newId().slice(0, 8)}`;
     this.#edit([{ op: "add", bar, start, piece, id, velocity: 90 }]);
     this.selected = new Set([id]);
+    this.changed();
     this.player.band.wake().then(() => this.player.band.strike(piece, this.player.band.now, 90));
   }
 
@@ -343,13 +366,15 @@ export class Editor extends EventTarget {
   key(event) {
     const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
     const command = ctrlKey || metaKey;
-    if (command && key.toLowerCase() === "z" && !this.readOnly) this.saves.request(shiftKey ? "redo" : "undo");
-    else if (command && key.toLowerCase() === "y" && !this.readOnly) this.saves.request("redo");
+    if (command && key.toLowerCase() === "z" && this.editing) this.saves.request(shiftKey ? "redo" : "undo");
+    else if (command && key.toLowerCase() === "y" && this.editing) this.saves.request("redo");
     else if (command && key.toLowerCase() === "a" && this.editing) this.select(this.timeline.notes.map((note) => note.id));
     else if (command) return false;
     else if (key === "ArrowRight" || key === "ArrowLeft") {
       const way = key === "ArrowRight" ? 1 : -1;
-      if (altKey && this.editing) this.move(way);
+      // The browser's own way back.
+      if (altKey && !this.editing) return false;
+      if (altKey) this.move(way);
       else this.step(way, { extend: shiftKey && this.editing });
     } else if (key === "Escape") {
       if (this.tool === "add") {
@@ -385,6 +410,11 @@ export class Editor extends EventTarget {
     const [note] = this.notes();
     if (note) {
       this.add(note.bar, note.start, piece);
+      return;
+    }
+    if (!this.timeline.runs) {
+      // No clock says where one is.
+      this.add(this.timeline.bars[0].bar, "0", piece);
       return;
     }
     const index = this.timeline.systemAt(this.player.time);

@@ -26,8 +26,16 @@ export class SilentMedia extends EventTarget {
   get currentTime() {
     const gone = this.paused ? 0 : ((performance.now() - this.since) / 1000) * this.rate;
     const time_s = Math.min(this.from + gone, this.duration);
-    if (!this.paused && time_s >= this.duration) queueMicrotask(() => this.paused || (this.pause(), this.dispatchEvent(new Event("ended"))));
+    if (!this.paused && time_s >= this.duration) queueMicrotask(() => this.#end());
     return time_s;
+  }
+
+  #end() {
+    // Asked twice, or sought away meanwhile: it has not ended then.
+    const gone = ((performance.now() - this.since) / 1000) * this.rate;
+    if (this.paused || this.from + gone < this.duration) return;
+    this.pause();
+    this.dispatchEvent(new Event("ended"));
   }
 
   set currentTime(time_s) {
@@ -90,7 +98,7 @@ export class Player extends EventTarget {
       play: () => this.#started(),
       playing: () => this.#restart(),
       pause: () => this.#stopped(),
-      ended: () => this.#stopped(),
+      ended: () => this.#ended(),
       seeking: () => this.band.hush(),
       seeked: () => (this.#restart(), this.#draw()),
       waiting: () => this.band.hush(),
@@ -160,8 +168,9 @@ export class Player extends EventTarget {
     if (this.snippetEnd_s !== null && this.countIn) this.media.pause();
     this.snippetEnd_s = null;
     await this.band.wake();
-    if (this.loop && (this.time < this.loop.start_s - 0.05 || this.time >= this.loop.end_s - 0.05)) this.seek(this.loop.start_s);
-    if (this.time >= this.duration - 0.05) this.seek(0);
+    const loop = this.#round;
+    if (loop && (this.time < loop.start_s - 0.05 || this.time >= loop.end_s - 0.05)) this.seek(loop.start_s);
+    else if (this.time >= this.duration - 0.05) this.seek(0);
     if (this.countIn && this.beats?.length) this.#count();
     else await this.#begin();
     this.changed();
@@ -273,6 +282,30 @@ export class Player extends EventTarget {
     this.changed();
   }
 
+  /** The loop as far as the recording goes: the last bar may be written to a later end. */
+  get #round() {
+    if (!this.loop || this.loop.start_s >= this.duration - 0.05) return null;
+    return { start_s: this.loop.start_s, end_s: Math.min(this.loop.end_s, this.duration) };
+  }
+
+  #again(loop) {
+    this.loops += 1;
+    this.dispatchEvent(new Event("looped"));
+    if (this.countIn) this.media.pause();
+    this.seek(loop.start_s);
+    if (this.countIn) this.#count();
+    else if (this.media.paused) this.#begin();
+  }
+
+  #ended() {
+    // A recording that stands still ends, too, when somebody seeks to its end.
+    const ran = this.ranOut;
+    this.ranOut = false;
+    const loop = this.#round;
+    if (ran && loop && this.snippetEnd_s === null) this.#again(loop);
+    else this.#stopped();
+  }
+
   #started() {
     cancelAnimationFrame(this.request);
     this.request = requestAnimationFrame(this.frame);
@@ -283,6 +316,7 @@ export class Player extends EventTarget {
   }
 
   #stopped() {
+    this.ranOut = this.media.ended ?? this.media.currentTime >= this.media.duration;
     clearInterval(this.timer);
     this.band.hush();
     this.#draw();
@@ -308,16 +342,9 @@ export class Player extends EventTarget {
       this.seek(this.snippetStart_s);
       return;
     }
-    if (this.loop && this.snippetEnd_s === null && time_s >= this.loop.end_s - 0.005) {
-      this.loops += 1;
-      this.dispatchEvent(new Event("looped"));
-      if (this.countIn) {
-        this.media.pause();
-        this.seek(this.loop.start_s);
-        this.#count();
-      } else {
-        this.seek(this.loop.start_s);
-      }
+    const loop = this.#round;
+    if (loop && this.snippetEnd_s === null && time_s >= loop.end_s - 0.005) {
+      this.#again(loop);
       return;
     }
     if (this.media.seeking || !this.timeline || !this.band.context) return;

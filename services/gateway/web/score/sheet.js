@@ -105,10 +105,17 @@ export class Sheet {
     let bottom = 0;
     const lefts = new Map();
     const rights = new Map();
+    const begins = new Map();
     for (const number of this.view.systems[index].bars) {
       const bar = this.view.bars[this.timeline.barIndex.get(number)];
-      const drawn = line.querySelector(`[id="${CSS.escape(bar.id)}"]`)?.getBoundingClientRect();
+      const measure = line.querySelector(`[id="${CSS.escape(bar.id)}"]`);
+      const drawn = measure?.getBoundingClientRect();
       if (!drawn) continue;
+      // The music of a line's first bar begins after the clef and the meter.
+      const boxes = (selector) => [...measure.querySelectorAll(selector)].map((each) => each.getBoundingClientRect());
+      const first = Math.min(...boxes(".note, .rest, .mRest").map((each) => each.left));
+      const signs = boxes(".clef, .meterSig, .keySig").map((each) => each.right).filter((right) => right <= first);
+      begins.set(number, (Math.max(drawn.left, ...signs) - box.left) / box.width);
       top = Math.min(top, (drawn.top - box.top) / box.height);
       bottom = Math.max(bottom, (drawn.bottom - box.top) / box.height);
       lefts.set(number, (drawn.left - box.left) / box.width);
@@ -118,7 +125,7 @@ export class Sheet {
     let least = 0;
     const xs = this.timeline.columns[index].map((column) => {
       const heads = column.ids.map((id) => notes.get(id)?.x).filter((x) => x !== undefined);
-      const x = heads.length ? Math.min(...heads) : (lefts.get(column.bar) ?? least) + 0.004;
+      const x = heads.length ? Math.min(...heads) : (begins.get(column.bar) ?? least) + 0.004;
       least = Math.max(least, x);
       return least;
     });

@@ -74,7 +74,12 @@ export class SharedScore {
   }
 
   about() {
-    return (this.known ??= get(this.root, { open: true }));
+    this.known ??= get(this.root, { open: true }).catch((problem) => {
+      // Asked again, it may be answered.
+      this.known = null;
+      throw problem;
+    });
+    return this.known;
   }
 
   view(width_mm) {

@@ -47,7 +47,6 @@ export class Timeline {
 
   /** The struck places of one line of music in their order: what is there, and when it is heard. */
   #columnsOf(system) {
-    if (!this.runs) return [];
     const groups = new Map();
     for (const note of this.notes) {
       if (note.grace || !system.bars.includes(note.bar)) continue;
@@ -61,8 +60,10 @@ export class Timeline {
       // A bar that begins with a rest begins all the same.
       if (!groups.has(`${number} 0`)) groups.set(`${number} 0`, { bar: number, at: 0, ids: [], times: [bar.start_s] });
     }
-    const columns = [...groups.values()].map(({ bar, at, ids, times }) => ({ bar, at, ids, time_s: median(times) }));
+    const columns = [...groups.values()].map(({ bar, at, ids, times }) => ({ bar, at, ids, time_s: this.runs ? median(times) : null }));
     columns.sort((a, b) => a.bar - b.bar || a.at - b.at);
+    // Without beats there are places and no times.
+    if (!this.runs) return columns;
     for (let i = 1; i < columns.length; i++) {
       columns[i].time_s = Math.max(columns[i].time_s, columns[i - 1].time_s + STEP_S);
     }
@@ -105,7 +106,7 @@ export class Timeline {
   /** The second at an x of a line. */
   timeAtX(index, x, places) {
     const columns = this.columns[index];
-    if (columns.length === 0) return null;
+    if (columns.length === 0 || !this.runs) return null;
     const i = Math.max(0, lastAtMost(columns.length, (k) => places.xs[k], x));
     const last = i + 1 === columns.length;
     const from = places.xs[i];

@@ -5,6 +5,8 @@ import { t, wordsFor } from "../core/texts.js";
 
 const SHOWN_MS = 6000;
 const shown = new Map();
+/** The page's own: a score may hold a note of that name. */
+const place = document.querySelector("body > #toasts");
 
 function draw() {
   const entries = [...shown.values()];
@@ -18,7 +20,7 @@ function draw() {
         <button class="icon" aria-label=${t("ui.close")} @click=${() => hush(entry.name)}>×</button>
       </div>`,
     ),
-    document.querySelector("#toasts"),
+    place,
   );
 }
 

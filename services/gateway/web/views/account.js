@@ -2,13 +2,14 @@
 
 import { html, render } from "../vendor/lit-html.js";
 import { get, post, Problem, remove } from "../core/api.js";
-import { begin, end, knownAs } from "../core/session.js";
+import { begin, end, knownAs, settled } from "../core/session.js";
 import { t, wordsFor } from "../core/texts.js";
 import { confirm } from "../ui/dialog.js";
 import { complain, say } from "../ui/toast.js";
 import { topBar } from "./frame.js";
 
 async function signIn(email, password) {
+  await settled();
   begin(email, await post("/auth/login", { email, password, cookie: true }, { open: true }));
 }
 
@@ -44,8 +45,7 @@ class Entrance {
     this.problem = null;
     this.draw();
     try {
-      if (this.kind === "register") await post("/auth/register", { email, password }, { open: true });
-      await signIn(email, password);
+      await (this.kind === "register" ? this.#register(email, password) : signIn(email, password));
       this.go(placeOf(new URLSearchParams(location.search).get("next")), { replace: true });
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -54,6 +54,20 @@ class Entrance {
       this.busy = false;
       if (this.root.isConnected && this.problem) this.draw();
     }
+  }
+
+  async #register(email, password) {
+    try {
+      await post("/auth/register", { email, password }, { open: true });
+    } catch (problem) {
+      if (!(problem instanceof Problem) || problem.status !== 409) throw problem;
+      // It may have been made a moment ago, and only the answer was lost, or the signing in.
+      await signIn(email, password).catch((refused) => {
+        throw refused.passing ? refused : problem;
+      });
+      return;
+    }
+    await signIn(email, password);
   }
 
   draw() {

@@ -28,6 +28,7 @@ export class LibraryView {
     this.pictures = new Map();
     this.loaded = false;
     this.cursor = null;
+    this.scoresCursor = null;
     this.over = 0;
     this.changed = () => this.load();
     this.listeners = {
@@ -59,13 +60,14 @@ export class LibraryView {
     try {
       const [videos, scores, unfinished] = await Promise.all([
         get("/media/videos/", { query: { limit: Math.max(PAGE, Math.min(100, this.videos.length)) } }),
-        get("/notation/", { query: { limit: 100 } }),
+        get("/notation/", { query: { without_video: true, limit: Math.max(PAGE, Math.min(100, this.scores.length)) } }),
         get("/media/uploads/", { query: { limit: 20 } }),
       ]);
       if (this.stopped) return;
       this.videos = videos.items;
       this.cursor = videos.next_cursor;
       this.scores = scores.items.filter((score) => score.video_id === null);
+      this.scoresCursor = scores.next_cursor;
       // Begun on another visit, or in another window; those of this one are in the tray.
       this.unfinished = unfinished.items.filter((each) => each.state === "receiving" && !uploads.has(each.id));
       this.problem = null;
@@ -86,6 +88,13 @@ export class LibraryView {
     this.videos = [...this.videos, ...page.items];
     this.cursor = page.next_cursor;
     page.items.forEach((video) => this.#picture(video));
+    this.draw();
+  }
+
+  async moreScores() {
+    const page = await get("/notation/", { query: { without_video: true, limit: PAGE, cursor: this.scoresCursor } });
+    this.scores = [...this.scores, ...page.items.filter((score) => score.video_id === null)];
+    this.scoresCursor = page.next_cursor;
     this.draw();
   }
 
@@ -188,6 +197,7 @@ export class LibraryView {
           ${this.scores.length
             ? html`<h2>${t("library.scores")}</h2><ul class="cards">${repeat(this.scores, (score) => score.id, (score) => this.scoreCard(score))}</ul>`
             : ""}
+          ${this.scoresCursor ? html`<button data-testid="more-scores" @click=${() => this.moreScores().catch(complain)}>${t("library.more")}</button>` : ""}
         </main>
         ${this.over > 0 ? html`<div class="overlay"><p>${t("library.drop-here")}</p></div>` : ""}`,
       this.root,

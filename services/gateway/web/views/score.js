@@ -2,6 +2,7 @@
 // shared ones, the demo, and inside other pages.
 
 import { html, nothing, render } from "../vendor/lit-html.js";
+import { Again } from "../core/again.js";
 import { get, Problem } from "../core/api.js";
 import { isKnown } from "../core/session.js";
 import { read, write } from "../core/store.js";
@@ -74,6 +75,8 @@ class ScorePage {
     this.info = new Info(this);
     this.teacher = new Teacher(this);
     this.history = new History(this);
+    this.opening = new Again(() => this.#open().catch(complain));
+    this.mediaAgain = new Again(() => this.#attachMedia());
     this.onKey = (event) => this.#key(event);
     this.onTheme = () => this.wave.repaint();
     this.player.addEventListener("frame", () => this.#frame());
@@ -88,14 +91,25 @@ class ScorePage {
     addEventListener("keydown", this.onKey);
     theme.changed.addEventListener("change", this.onTheme);
     this.draw();
+    await this.#open();
+  }
+
+  async #open() {
     try {
       await this.load();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
+      if (this.stopped) return;
       this.problem = problem;
+      if (problem.passing) this.opening.later(problem.retryAfterS);
       this.draw();
       return;
     }
+    // Asked twice: the other answer is the one that is shown.
+    if (this.stopped || !this.view || this.resizing) return;
+    this.opening.done();
+    this.problem = null;
+    this.draw();
     this.#watchSize();
     this.source
       .waveform(this.player.duration)
@@ -108,6 +122,8 @@ class ScorePage {
     this.stopped = true;
     removeEventListener("keydown", this.onKey);
     theme.changed.removeEventListener("change", this.onTheme);
+    this.opening.stop();
+    this.mediaAgain.stop();
     this.resizing?.disconnect();
     clearTimeout(this.resized);
     this.practice?.close();
@@ -115,13 +131,16 @@ class ScorePage {
     this.player.close();
     this.wave.close();
     hush("saves");
+    hush("media");
     if (this.blob) URL.revokeObjectURL(this.blob);
   }
 
   // Loading
 
   #wantedWidth() {
-    return steppedWidth((this.host.clientWidth * MM_PER_PX) / this.zoom);
+    // Behind a problem there is no paper to measure.
+    this.paperWidth = this.host.clientWidth || this.paperWidth || 0;
+    return steppedWidth((this.paperWidth * MM_PER_PX) / this.zoom);
   }
 
   async load() {
@@ -203,7 +222,8 @@ class ScorePage {
     try {
       found = await this.source.media();
     } catch (problem) {
-      complain(problem);
+      if (problem.passing) this.#mediaLost(problem);
+      else this.#noMedia(wordsFor(problem));
       return;
     }
     if (!found || this.stopped) return;
@@ -217,29 +237,47 @@ class ScorePage {
     media.addEventListener("loadedmetadata", () => this.wave.resize(), { once: true });
     media.addEventListener("click", () => this.player.toggle());
     media.addEventListener("error", () => this.#mediaFailed(media, found));
+    media.addEventListener("canplay", () => found.url.startsWith("blob:") || hush("media"));
+    for (const kind of ["canplay", "playing"]) media.addEventListener(kind, () => (this.mediaRefused = false));
+    media.addEventListener("playing", () => this.mediaAgain.done());
+    // What broke off while it played goes on playing.
+    const goesOn = this.hasMedia && this.player.playing && !this.player.counting;
     this.mediaKind = found.kind;
     this.screen.replaceChildren(media);
+    if (!this.hasMedia) this.player.mix = "recording";
     this.hasMedia = true;
-    this.player.mix = "recording";
     this.player.attach(media);
+    // One that cannot be played says so itself.
+    if (goesOn) media.play().catch(() => {});
     this.draw();
   }
 
-  /** A ticket that ended, or a file that this browser cannot play: then its sound alone. */
+  /** The connection broke off, the ticket has ended, or the browser cannot play the file: then its sound alone. */
   async #mediaFailed(media, found) {
-    if (this.stopped || this.player.media !== media) return;
-    const unplayable = media.error?.code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED || media.error?.code === MediaError.MEDIA_ERR_DECODE;
+    const over = () => this.stopped || this.player.media !== media;
+    if (over()) return;
+    const own = found.url.startsWith("blob:");
+    if (!own && media.error?.code === MediaError.MEDIA_ERR_NETWORK) {
+      this.#mediaLost();
+      return;
+    }
     try {
-      const fresh = this.mediaTries ? null : await this.source.media();
-      this.mediaTries = (this.mediaTries ?? 0) + 1;
-      if (fresh && (!unplayable || this.mediaTries === 1)) {
-        const stale = await fetch(found.url, { headers: { Range: "bytes=0-0" } });
-        if (!stale.ok) {
-          this.#play(fresh);
-          return;
-        }
+      // The browser calls a file that it could not fetch unsupported, too.
+      const { status } = own ? { status: 200 } : await fetch(found.url, { headers: { Range: "bytes=0-0" } });
+      if (over()) return;
+      if (status === 429 || status >= 500) {
+        this.#mediaLost();
+        return;
       }
-      const sound = await this.source.sound();
+      if (status >= 400) {
+        const again = this.mediaRefused;
+        this.mediaRefused = true;
+        if (again) this.#noMedia(t("player.gone"));
+        else await this.#attachMedia();
+        return;
+      }
+      const sound = own ? null : await this.source.sound();
+      if (over()) return;
       if (sound) {
         this.blob = sound.url;
         say(t("player.sound-only"), { name: "media" });
@@ -247,11 +285,31 @@ class ScorePage {
         return;
       }
     } catch (problem) {
+      if (over()) return;
+      if (problem instanceof TypeError || problem.passing) {
+        this.#mediaLost(problem);
+        return;
+      }
       complain(problem);
     }
+    this.#noMedia(t("player.cannot"));
+  }
+
+  /** Say so, and go on with a new ticket when it can be had. */
+  #mediaLost(problem) {
+    if (this.stopped) return;
+    say(t("player.lost"), { name: "media", kind: "warning", sticky: true, actions: [{ label: t("ui.again"), run: this.mediaAgain.now }] });
+    this.mediaAgain.later(problem?.retryAfterS);
+  }
+
+  #noMedia(words) {
+    if (this.stopped) return;
+    hush("media");
+    this.mediaAgain.done();
     this.hasMedia = false;
     this.screen.replaceChildren(element("p", "hint"));
-    this.screen.firstChild.textContent = t("player.cannot");
+    this.screen.firstChild.textContent = words;
+    say(words, { name: "media", kind: "error" });
     this.player.mix = "drums";
     this.player.attach(new SilentMedia(Math.max(this.view.duration_s ?? 0, this.sheet.timeline.ends_s)));
     this.draw();
@@ -279,7 +337,7 @@ class ScorePage {
         sticky: true,
         actions: [{ label: t("save.now"), run: () => this.saves.retry() }],
       });
-    } else if (state !== "conflict") hush("saves");
+    } else if (state === "saved") hush("saves");
     this.draw();
   }
 
@@ -297,27 +355,34 @@ class ScorePage {
   async #conflict(problem) {
     this.draw();
     const said = problem.body;
-    const keep = await open(
+    const choice = await open(
       t("conflict.title"),
       (close) => html`<p>${t("conflict.about")}</p>
         ${said.change ? html`<p class="hint">${t("conflict.theirs", { change: said.change })}</p>` : ""}
         <footer><button @click=${() => close("theirs")}>${t("conflict.theirs-only")}</button>
           <button class="primary" @click=${() => close("both")}>${t("conflict.both")}</button></footer>`,
     );
+    if (this.stopped) return;
     try {
-      const newest = await get(`/notation/${this.source.id}`);
-      this.saves.resolve(newest.version, { keep: keep !== "theirs" });
-      await this.load();
+      if (choice) {
+        const newest = await get(`/notation/${this.source.id}`);
+        this.saves.resolve(newest.version, { keep: choice === "both" });
+        await this.load();
+        return;
+      }
     } catch (error) {
-      complain(error, { name: "conflict", actions: [{ label: t("save.now"), run: () => this.#conflict(problem) }] });
+      complain(error, { name: "drawing" });
     }
+    // Neither: nothing is sent and nothing is lost until one has chosen.
+    say(t("conflict.open"), { name: "saves", kind: "warning", sticky: true, actions: [{ label: t("conflict.choose"), run: () => this.#conflict(problem) }] });
   }
 
   async #refused({ problem, save }) {
     const empty = { "nothing-to-undo": "edit.nothing-to-undo", "nothing-to-redo": "edit.nothing-to-redo" }[problem.code];
     if (empty) say(t(empty), { name: "refused" });
     else say(t("save.refused", { why: problem.message }), { kind: "error", name: "refused" });
-    if (save.kind === "edit") await this.load().catch(complain);
+    // What is still on its way draws the score when it is there.
+    if (save.kind === "edit" && !this.saves.unsaved) await this.load().catch(complain);
     this.sheet.mark("pending", []);
   }
 
@@ -393,6 +458,8 @@ class ScorePage {
     const target = event.target instanceof Element ? event.target : document.body;
     if (!this.editor || document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), select, textarea")) return;
     const onButton = target.closest("button, summary, a, label, input");
+    // There they scroll.
+    if (["ArrowUp", "ArrowDown"].includes(event.key) && target.closest(".panel")) return;
     if (this.#ownKey(event, onButton) || (!(onButton && ["Enter", " "].includes(event.key)) && this.editor.key(event))) event.preventDefault();
   }
 
@@ -475,14 +542,14 @@ class ScorePage {
     render(
       html`${this.framed ? "" : topBar({ middle: this.#head(), right: this.#actions() })}
         <main class="studio ${this.framed ? "framed" : ""} ${this.panelOpen && !this.problem ? "with-panel" : ""} ${this.problem ? "nothing" : ""}" id="main">
-          <h1 class="visually-hidden">${view?.title || t("score.untitled")}</h1>
+          <h1 class="visually-hidden">${this.problem && !view ? t("app.name") : view?.title || t("score.untitled")}</h1>
           <section class="stage" aria-label=${t("player.recording")}>
             <div class="screen-box ${this.mediaKind ?? ""}" ?hidden=${!this.hasMedia}>${this.screen}
               ${this.player.counting ? html`<output class="counting">${this.player.counting}</output>` : ""}</div>
             ${this.waveHost}
           </section>
           <section class="paper" aria-label=${t("score.region")}>
-            ${this.problem ? html`<div class="trouble" role="alert"><p>${wordsFor(this.problem)}</p><a class="button" href="/">${t("video.back")}</a></div>` : ""}
+            ${this.problem ? this.#trouble() : ""}
             ${!view && !this.problem ? html`<p class="loading" role="status">${t("score.loading")}</p>` : ""}
             ${view && !this.sheet.timeline.runs ? html`<p class="hint">${t("score.no-beats")}</p>` : ""}
             ${this.host}
@@ -494,6 +561,14 @@ class ScorePage {
         </main>`,
       this.root,
     );
+  }
+
+  #trouble() {
+    const { problem } = this;
+    const back = t(this.source.readOnly ? "app.front-page" : "video.back");
+    return html`<div class="trouble" role="alert"><p>${wordsFor(problem)}</p>
+      <div class="row">${problem.passing ? html`<button class="primary" @click=${this.opening.now}>${t("ui.again")}</button>` : ""}
+        ${this.framed ? html`<a class="button" href="/" target="_blank" rel="noopener">${back}</a>` : html`<a class="button" href="/">${back}</a>`}</div></div>`;
   }
 
   #head() {
@@ -530,7 +605,7 @@ class ScorePage {
       event.stopPropagation();
       const name = names[(names.indexOf(this.panel) + way + names.length) % names.length];
       choose(name);
-      queueMicrotask(() => this.root.querySelector(`#tab-${name}`)?.focus());
+      queueMicrotask(() => this.root.querySelector(`.tabs #tab-${name}`)?.focus());
     };
     return html`<aside class="panel" aria-label=${t("panel.title")}>
       <div class="tabs"><div role="tablist" aria-label=${t("panel.title")} @keydown=${keys}>

@@ -1,11 +1,13 @@
 // A video on its way to a score, step by step, as it happens.
 
 import { html, render } from "../vendor/lit-html.js";
+import { Again } from "../core/again.js";
 import { get, post, remove } from "../core/api.js";
 import { follow } from "../core/stream.js";
 import { forgetDone } from "../core/uploads.js";
 import { orElse, t, wordsFor } from "../core/texts.js";
 import { complain } from "../ui/toast.js";
+import { trouble } from "../ui/trouble.js";
 import { topBar } from "./frame.js";
 
 const PIPELINE = ["extraction", "onset", "notation"];
@@ -22,23 +24,34 @@ export class VideoView {
     this.jobs = new Map();
     this.link = "live";
     this.leaving = new AbortController();
+    this.opening = new Again(() => this.#look());
   }
 
   async start() {
     forgetDone(this.id);
     this.draw();
+    await this.#look();
+  }
+
+  async #look() {
     try {
       this.video = await get(`/media/videos/${this.id}`);
       this.video.jobs.forEach((job) => this.jobs.set(job.id, job));
+      this.problem = null;
+      this.opening.done();
     } catch (problem) {
+      if (this.leaving.signal.aborted) return;
       this.problem = problem;
+      if (problem.passing) this.opening.later(problem.retryAfterS);
     }
+    if (this.leaving.signal.aborted) return;
     this.draw();
     if (this.video && this.#open()) await this.watch();
   }
 
   stop() {
     this.leaving.abort();
+    this.opening.stop();
     clearTimeout(this.timer);
   }
 
@@ -118,7 +131,7 @@ export class VideoView {
     render(
       html`${topBar()}<main class="working" id="main">
         <h1>${this.video?.filename ?? t("video.title")}</h1>
-        ${this.problem ? html`<p class="error" role="alert">${wordsFor(this.problem)}</p>` : ""}
+        ${this.problem?.passing ? trouble(this.problem, this.opening.now) : this.problem ? html`<p class="error" role="alert">${wordsFor(this.problem)}</p>` : ""}
         ${this.link === "waiting" ? html`<p class="warning" role="status" data-testid="stream-lost">${t("video.waiting")}</p>` : ""}
         ${!this.video && !this.problem ? html`<p role="status">${t("ui.loading")}</p>` : ""}
         ${this.video && !steps.length ? html`<p>${t("video.nothing-yet")}</p><button class="primary" @click=${() => this.begin()}>${t("video.begin")}</button>` : ""}
