@@ -65,7 +65,7 @@ async def take(url: str, folder: Path) -> None:
         await browser.close()
     for picture in folder.glob("studio-*.png"):
         # A page has few colours: a palette is a third of the size.
-        Image.open(picture).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(
+        Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
             picture, optimize=True
         )
 

@@ -259,7 +259,7 @@ async def test_the_last_bars_loop_though_they_are_written_longer_than_the_record
     last = view["bars"][-1]
     body = await panel(page, "Practise")
     await body.get_by_label("From bar").fill(str(last["bar"]))
-    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
     await page.locator(".loop-bars").wait_for()
     await page.get_by_test_id("play").click()
     times: list[float] = []
@@ -290,7 +290,7 @@ async def test_a_silent_clock_loops_its_last_bar(
     page = await (await visiting()).at_score(written["id"], drummer)
     body = await panel(page, "Practise")
     await body.get_by_label("From bar").fill("4")
-    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
     await says(page.locator(".loop-bars"), "4–4")
     await page.get_by_test_id("play").click()
     await page.wait_for_timeout(3000)

@@ -279,7 +279,7 @@ async def test_drums_from_the_score_sound_when_they_were_played_but_for_muted_on
 ) -> None:
     page = rehearsal.page
     body = await panel(page, "Mix")
-    await body.get_by_role("button", name="Drums from the score").click()
+    await body.get_by_role("button", name="Drums only").click()
     assert await page.evaluate("document.querySelector('.screen video').muted")
     await page.get_by_test_id("play").click()
     await plays_past(page, 3.2)

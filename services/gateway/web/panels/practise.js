@@ -43,7 +43,7 @@ export function practisePanel(page) {
     player.setLoop(Number(form.get("from")), Number(form.get("to")));
   };
   const field = (name, label, value) =>
-    html`<label>${label}<input type="number" name=${name} min=${bars[0]} max=${bars.at(-1)} .value=${String(value)} @change=${(event) => loop && set(event)}></label>`;
+    html`<label>${label}<input type="number" name=${name} min=${bars[0]} max=${bars.at(-1)} .value=${String(value)} @change=${(event) => loop && set(event)} @keydown=${(event) => event.key === "Enter" && set(event)}></label>`;
   return html`<form class="row" @submit=${(event) => event.preventDefault()}>
       ${field("from", t("practise.from"), loop?.from ?? bars[0])}${field("to", t("practise.to"), loop?.to ?? bars.at(-1))}
       <button type="button" class="small" aria-pressed=${loop !== null} @click=${(event) => (loop ? player.setLoop(null) : set(event))}>${t("practise.loop")}</button>

@@ -179,7 +179,7 @@ export default {
   "mix.hear": "What you hear",
   "mix.recording": "Recording",
   "mix.both": "Both",
-  "mix.drums": "Drums from the score",
+  "mix.drums": "Drums only",
   "mix.timing": "The drums play",
   "mix.played": "as played",
   "mix.written": "as written",
