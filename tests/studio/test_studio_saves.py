@@ -231,6 +231,7 @@ async def test_another_user_neither_sends_nor_loses_what_waits(
     visit.expected += ("404",)
     await visit.sign_in(other, f"/scores/{written['id']}")
     await page.get_by_text("There is no such").first.wait_for()
+    await other.http.aclose()
     assert sent == []
     assert await page.evaluate(KEPT) == 1
     await visit.at_score(written["id"], drummer)
@@ -245,6 +246,7 @@ async def test_a_save_that_hangs_is_sent_again_when_the_network_is_back(
     visit = await visiting(expected=REFUSED)
     page = await visit.at_score(written["id"], drummer)
     keys: list[str] = []
+    hanging: list[Route] = []
 
     async def hang_once(route: Route) -> None:
         if route.request.method != "PUT":
@@ -253,6 +255,8 @@ async def test_a_save_that_hangs_is_sent_again_when_the_network_is_back(
         keys.append(route.request.headers["idempotency-key"])
         if len(keys) > 1:
             await route.fallback()
+        else:
+            hanging.append(route)
 
     await page.route(f"**/notation/{written['id']}", hang_once)
     await correcting(page)
@@ -263,3 +267,5 @@ async def test_a_save_that_hangs_is_sent_again_when_the_network_is_back(
     await shows_version(page, 2)
     assert len(keys) == 2
     assert keys[0] == keys[1]
+    # The page has given it up; Playwright waits for a word all the same.
+    await hanging[0].abort()
