@@ -37,6 +37,30 @@ class DrumPiece(StrEnum):
     TAMBOURINE = "tambourine"
 
 
+class Articulation(StrEnum):
+    """How a note is played. A flam has one grace, a drag two."""
+
+    ACCENT = "accent"
+    STRONG_ACCENT = "strong-accent"
+    GHOST = "ghost"
+    FLAM = "flam"
+    DRAG = "drag"
+    BUZZ = "buzz"
+    CHOKE = "choke"
+
+
+class Hand(StrEnum):
+    """Sticking; B is both at once."""
+
+    RIGHT = "R"
+    LEFT = "L"
+    BOTH = "B"
+
+
+FEET: Final = frozenset({DrumPiece.KICK, DrumPiece.HAT_PEDAL})
+"""What is played with a foot; all else takes a hand."""
+
+
 # General MIDI 1, percussion key map. Half-open has no key of its own: it is 46, played softer.
 GM_NOTE: Final[dict[DrumPiece, int]] = {
     DrumPiece.KICK: 36,

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from libs.common.database import CommonBase
+from libs.common.database import CommonBase, SessionMaker
 from libs.common.errors import Conflict, Invalid
 
 IdempotencyKey = Annotated[
@@ -50,6 +50,27 @@ def fingerprint_of(*parts: Any) -> str:
     return hashlib.sha256(text_.encode()).hexdigest()
 
 
+async def answered(
+    sessions: SessionMaker, user_id: UUID, key: str | None, fingerprint: str
+) -> dict[str, Any] | None:
+    """What this request was answered with before, for those whose work is dear; `once` decides."""
+    if key is None:
+        return None
+    async with sessions() as session:
+        kept = await session.get(IdempotentAnswer, (user_id, key))
+    return _checked(kept, fingerprint) if kept is not None else None
+
+
+def _checked(kept: IdempotentAnswer, fingerprint: str) -> dict[str, Any]:
+    if kept.fingerprint != fingerprint:
+        raise Invalid(
+            "This Idempotency-Key was used for another request. Take a new one.",
+            code="idempotency-key-reused",
+            field="header.Idempotency-Key",
+        )
+    return kept.answer
+
+
 async def once(
     session: AsyncSession,
     user_id: UUID,
@@ -73,13 +94,7 @@ async def once(
         )
     kept = await session.get(IdempotentAnswer, (user_id, key))
     if kept is not None:
-        if kept.fingerprint != fingerprint:
-            raise Invalid(
-                "This Idempotency-Key was used for another request. Take a new one.",
-                code="idempotency-key-reused",
-                field="header.Idempotency-Key",
-            )
-        return kept.answer
+        return _checked(kept, fingerprint)
     answer = await write()
     await session.execute(
         insert(IdempotentAnswer).values(

@@ -9,6 +9,27 @@ from libs.common.errors import RangeNotSatisfiable
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What of a file an answer sends, and its status and headers."""
+
+    start: int
+    length: int
+    status: int
+    headers: dict[str, str]
+
+
+def part_of(header: str | None, size: int) -> Part:
+    """The answer to a `Range` header, or to none, for a file of `size` bytes; RangeNotSatisfiable
+    for one that lies outside."""
+    asked = byte_range(header, size)
+    told = {"Accept-Ranges": "bytes"}
+    if asked is None:
+        return Part(0, size, 200, told | {"Content-Length": str(size)})
+    told |= {"Content-Range": asked.header, "Content-Length": str(asked.length)}
+    return Part(asked.start, asked.length, 206, told)
+
+
+@dataclass(frozen=True, slots=True)
 class ByteRange:
     """Part of a file: first byte, count, and size of the whole."""
 

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from libs.common.errors import Invalid
+from libs.common.teaching import EnhancementType
 
 PIPELINE = ("extraction", "onset", "notation")
 """The automatic steps, in their order."""
@@ -27,6 +28,7 @@ class JobType(StrEnum):
     SEPARATION = "separation"
     ENHANCEMENT = "enhancement"
     NOTATION = "notation"
+    ENRICHMENT = "enrichment"
 
 
 class Options(BaseModel):
@@ -145,6 +147,12 @@ class NotationOptions(Options):
     title: str | None = Field(None, max_length=200)
 
 
+class EnrichmentOptions(Options):
+    """What the teacher says of a video's newest score."""
+
+    enhancement_type: EnhancementType = EnhancementType.FULL_ANALYSIS
+
+
 OPTIONS: dict[JobType, type[Options]] = {
     JobType.EXTRACTION: ExtractionOptions,
     JobType.ONSET: HearingOptions,
@@ -152,6 +160,7 @@ OPTIONS: dict[JobType, type[Options]] = {
     JobType.SEPARATION: SeparationOptions,
     JobType.ENHANCEMENT: EnhancementOptions,
     JobType.NOTATION: NotationOptions,
+    JobType.ENRICHMENT: EnrichmentOptions,
 }
 
 

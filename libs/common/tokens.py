@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -44,6 +45,12 @@ class Caller:
     def is_admin(self) -> bool:
         """Whether the admin role is among the token's."""
         return "admin" in self.roles
+
+
+def digest_of(token: str) -> str:
+    """What is kept of a token that is told once: SHA-256, in hex. Services tell each other of a
+    token by it, so that all must make it alike."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]

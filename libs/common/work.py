@@ -24,6 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from libs.common.database import DATABASE_AWAY, CommonBase, SessionMaker
+from libs.common.events.work import WorkFailed, WorkStarted
+from libs.common.messaging import announce
 
 log = logging.getLogger(__name__)
 
@@ -246,6 +248,40 @@ class Announcer(Protocol):
 
     def failed(self, session: AsyncSession, item: WorkItem, refusal: Refused) -> None:
         """It ended without a result."""
+
+
+@dataclass(frozen=True)
+class EventAnnouncer:
+    """Tells it in the service's own events. Items have their job's type among their params."""
+
+    started_event: type[WorkStarted]
+    failed_event: type[WorkFailed]
+
+    def started(self, session: AsyncSession, item: WorkItem) -> None:
+        """A worker has it."""
+        announce(session, self.started_event(**_about(item)))
+
+    def failed(self, session: AsyncSession, item: WorkItem, refusal: Refused) -> None:
+        """It ended without a result."""
+        announce(
+            session,
+            self.failed_event(
+                **_about(item),
+                code=refusal.code,
+                message=refusal.message,
+                retryable=refusal.retryable,
+            ),
+        )
+
+
+def _about(item: WorkItem) -> dict[str, Any]:
+    return {
+        "video_id": item.video_id,
+        "user_id": item.user_id,
+        "job_id": item.id,
+        "job_type": item.params["job_type"],
+        "generation": item.generation,
+    }
 
 
 class Worker:

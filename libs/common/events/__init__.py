@@ -5,6 +5,7 @@ queues from it before anything is published, so that an event told before its he
 started waits for it; a test holds it equal to the handlers that the services register.
 """
 
+from libs.common.events.ai import ComposedPart, NotationEnriched, VariationsCreated
 from libs.common.events.audio import (
     AudioEnhanced,
     AudioExtracted,
@@ -18,9 +19,14 @@ from libs.common.events.notation import (
     NotationDeleted,
     NotationRevised,
     NotationShared,
+    PartPublished,
+    ScoreKept,
+    ScoreRemoved,
     ShareRevoked,
 )
 from libs.common.events.work import (
+    AiWorkFailed,
+    AiWorkStarted,
     AudioWorkAccepted,
     AudioWorkFailed,
     AudioWorkProgressed,
@@ -33,35 +39,43 @@ __all__ = [
     "DURABLE",
     "SUBSCRIBERS",
     "TRANSIENT",
+    "AiWorkFailed",
+    "AiWorkStarted",
     "AudioEnhanced",
     "AudioExtracted",
     "AudioWorkAccepted",
     "AudioWorkFailed",
     "AudioWorkProgressed",
     "AudioWorkStarted",
+    "ComposedPart",
     "EventsDetected",
     "JobCancelled",
     "JobRequested",
     "NotationCreated",
     "NotationDeleted",
+    "NotationEnriched",
     "NotationRevised",
     "NotationShared",
     "NotationWorkFailed",
+    "PartPublished",
+    "ScoreKept",
+    "ScoreRemoved",
     "ShareRevoked",
     "StemsSeparated",
     "UserDeleted",
     "UserRegistered",
+    "VariationsCreated",
     "VideoDeleted",
     "VideoUploaded",
 ]
 
 SUBSCRIBERS: dict[type[Event], tuple[str, ...]] = {
     UserRegistered: (),
-    UserDeleted: ("media", "notation"),
-    VideoUploaded: ("audio", "notation"),
-    VideoDeleted: ("audio", "notation"),
-    JobRequested: ("audio", "notation"),
-    JobCancelled: ("audio", "notation"),
+    UserDeleted: ("media", "notation", "ai"),
+    VideoUploaded: ("audio", "notation", "ai"),
+    VideoDeleted: ("audio", "notation", "ai"),
+    JobRequested: ("audio", "notation", "ai"),
+    JobCancelled: ("audio", "notation", "ai"),
     AudioWorkAccepted: ("media",),
     AudioWorkStarted: ("media",),
     AudioWorkFailed: ("media",),
@@ -76,6 +90,13 @@ SUBSCRIBERS: dict[type[Event], tuple[str, ...]] = {
     NotationDeleted: ("media",),
     NotationShared: ("media",),
     ShareRevoked: ("media",),
+    ScoreKept: ("notation",),
+    PartPublished: ("ai",),
+    ScoreRemoved: ("notation", "ai"),
+    AiWorkStarted: ("media",),
+    AiWorkFailed: ("media",),
+    NotationEnriched: ("media",),
+    VariationsCreated: ("notation",),
 }
 
 DURABLE = {kind.type: who for kind, who in SUBSCRIBERS.items() if not kind.transient}

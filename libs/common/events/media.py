@@ -33,6 +33,8 @@ class VideoUploaded(VideoEvent):
     duration_s: float | None = None
     has_video: bool = True
     jobs: dict[str, UUID] = Field(default_factory=dict)
+    enhance: str | None = None
+    """What its enrichment job is to say, where it has one."""
 
 
 class VideoDeleted(VideoEvent):
@@ -52,6 +54,8 @@ class JobRequested(VideoEvent):
     """How often the job was asked for; the same for the later `jobs` of the run."""
     options: dict[str, Any] = Field(default_factory=dict)
     jobs: dict[str, UUID] = Field(default_factory=dict)
+    enhance: str | None = None
+    """What the later enrichment job is to say, where `jobs` has one."""
 
 
 class JobCancelled(VideoEvent):

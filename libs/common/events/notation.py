@@ -7,6 +7,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from libs.common.events.media import VideoEvent
+from libs.common.messaging.event import Event
 
 
 class NotationEvent(VideoEvent):
@@ -59,3 +60,42 @@ class ShareRevoked(NotationEvent):
     type: ClassVar[str] = "notation.share-revoked.v1"
 
     share_id: UUID
+
+
+class ScoreEvent(Event):
+    """About one score, whether it has a video or not."""
+
+    notation_id: UUID
+    user_id: UUID
+
+    @property
+    def subject(self) -> str:
+        """The score."""
+        return str(self.notation_id)
+
+
+class ScoreKept(ScoreEvent):
+    """A score has a new version, its first among them. Notation itself hears it, and publishes
+    the part: whoever writes or edits does not wait for that."""
+
+    type: ClassVar[str] = "notation.score-kept.v1"
+
+    version: int
+
+
+class PartPublished(ScoreEvent):
+    """The score's part (`libs.common.part`) lies in storage. A later version replaces it, and
+    then the file of this one goes."""
+
+    type: ClassVar[str] = "notation.part-published.v1"
+
+    version: int
+    video_id: UUID | None = None
+    title: str = ""
+    part_key: str
+
+
+class ScoreRemoved(ScoreEvent):
+    """A score is gone, and so is its part."""
+
+    type: ClassVar[str] = "notation.score-removed.v1"

@@ -75,3 +75,15 @@ class NotationWorkFailed(WorkFailed):
     """From notation."""
 
     type: ClassVar[str] = "notation.work-failed.v1"
+
+
+class AiWorkStarted(WorkStarted):
+    """From ai."""
+
+    type: ClassVar[str] = "ai.work-started.v1"
+
+
+class AiWorkFailed(WorkFailed):
+    """From ai."""
+
+    type: ClassVar[str] = "ai.work-failed.v1"
