@@ -36,7 +36,7 @@ from libs.common.eventual import eventually
 from libs.common.offload import ChildDied, Offload, TookTooLong
 from libs.common.paging import Cursor, Limit, Page
 from libs.common.performance import BeatUnit, Performance
-from libs.common.ranges import byte_range
+from libs.common.ranges import part_of
 from libs.common.steps import (
     EnhancementOptions,
     ExtractionOptions,
@@ -379,18 +379,12 @@ RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 
 async def play(storage: Storage, key: str, range_header: str | None) -> Response:
     """A stored FLAC, whole or the asked part."""
-    size = await storage.size(key)
-    part = byte_range(range_header, size)
-    headers = {"Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600"}
-    if part is None:
-        headers["Content-Length"] = str(size)
-        return StreamingResponse(storage.read_stream(key), media_type="audio/flac", headers=headers)
-    headers |= {"Content-Range": part.header, "Content-Length": str(part.length)}
+    part = part_of(range_header, await storage.size(key))
     return StreamingResponse(
         storage.read_stream(key, part.start, part.length),
-        status_code=206,
+        status_code=part.status,
         media_type="audio/flac",
-        headers=headers,
+        headers={"Cache-Control": "private, max-age=3600"} | part.headers,
     )
 
 

@@ -17,7 +17,6 @@ from libs.common.events import (
     AudioExtracted,
     AudioWorkAccepted,
     AudioWorkFailed,
-    AudioWorkStarted,
     EventsDetected,
     JobCancelled,
     JobRequested,
@@ -57,39 +56,6 @@ Jobs = dict[str, UUID]
 
 class NotToldYet(Exception):
     """An event has overtaken the one that it builds on: the transport brings it again."""
-
-
-class Announcer:
-    """Tells media how audio's work goes."""
-
-    def started(self, session: AsyncSession, item: WorkItem) -> None:
-        """A worker has it."""
-        announce(
-            session,
-            AudioWorkStarted(
-                video_id=item.video_id,
-                user_id=item.user_id,
-                job_id=item.id,
-                job_type=item.params["job_type"],
-                generation=item.generation,
-            ),
-        )
-
-    def failed(self, session: AsyncSession, item: WorkItem, refusal: Refused) -> None:
-        """It ended without a result."""
-        announce(
-            session,
-            AudioWorkFailed(
-                video_id=item.video_id,
-                user_id=item.user_id,
-                job_id=item.id,
-                job_type=item.params["job_type"],
-                generation=item.generation,
-                code=refusal.code,
-                message=refusal.message,
-                retryable=refusal.retryable,
-            ),
-        )
 
 
 def hearing_options(settings: AudioSettings, options: HearingOptions) -> HearingOptions:

@@ -8,18 +8,18 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from libs.common.backend import Backend
+from libs.common.events import AudioWorkFailed, AudioWorkStarted
 from libs.common.messaging.transport import Transport
 from libs.common.offload import Offload
 from libs.common.service import BackgroundTask, Running, make_app
 from libs.common.settings import SettingsProblem
-from libs.common.work import Worker
+from libs.common.work import EventAnnouncer, Worker
 from services.audio import api, api_stems
 from services.audio.consumers import consumers
 from services.audio.domain import demucs
 from services.audio.domain.hear import hearers
 from services.audio.domain.weights import is_address
 from services.audio.settings import AudioSettings
-from services.audio.steps import Announcer
 from services.audio.transcribe import Transcriber
 
 
@@ -61,7 +61,7 @@ async def build(settings: AudioSettings, transport: Transport | None = None) -> 
         "audio",
         backend.sessions,
         transcriber.handlers(),
-        Announcer(),
+        EventAnnouncer(AudioWorkStarted, AudioWorkFailed),
         concurrency=settings.workers,
         grace_s=settings.stop_grace_s,
     )

@@ -31,6 +31,7 @@ from libs.common.offload import Offload
 from libs.common.paging import Cursor, Limit, Page
 from libs.common.steps import JobType
 from libs.common.storage import Storage
+from libs.common.teaching import EnhancementType
 from libs.common.tokens import CurrentCaller
 from services.media import ingest, jobs, videos
 from services.media.bodies import drain
@@ -202,16 +203,30 @@ async def upload_video(
     process: Annotated[
         bool, Query(description="Run the pipeline; false only stores the video.")
     ] = True,
+    enhance: Annotated[
+        EnhancementType | None,
+        Query(description="Have the teacher explain the score as soon as it is written."),
+    ] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Upload a drum video. The pipeline starts by itself; its jobs are in the answer, and
     `GET /media/videos/{id}/events` streams their progress."""
     sessions: SessionMaker = request.app.state.sessions
     offload: Offload = request.app.state.offload
+    if enhance and not process:
+        await drain(request.stream())
+        raise Invalid(
+            "A video that is only stored has no score to explain: leave out `enhance`, or have it "
+            "processed.",
+            code="nothing-to-enhance",
+            field="query.enhance",
+        )
+    # An upload without it keeps the fingerprint that it had before there was a teacher.
+    fingerprint = fingerprint_of("upload", process, *([enhance] if enhance else []))
     if idempotency_key is not None:
         async with sessions() as session:
             kept = await session.get(IdempotentAnswer, (caller.user_id, idempotency_key))
-        if kept is not None and kept.fingerprint == fingerprint_of("upload", process):
+        if kept is not None and kept.fingerprint == fingerprint:
             await drain(request.stream())
             return kept.answer
     declared = request.headers.get("content-length", "")
@@ -244,7 +259,9 @@ async def upload_video(
 
     async def write() -> dict[str, Any]:
         nonlocal kept_video
-        video = await ingest.accept(session, caller.user_id, received, process=process)
+        video = await ingest.accept(
+            session, caller.user_id, received, process=process, enhance=enhance
+        )
         kept_video = True
         return (await detail(session, video)).model_dump(mode="json")
 
@@ -254,7 +271,7 @@ async def upload_video(
                 session,
                 caller.user_id,
                 idempotency_key,
-                fingerprint_of("upload", process),
+                fingerprint,
                 write,
             )
     except BaseException:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from libs.common.database import SessionMaker
 from libs.common.errors import NotFound, RangeNotSatisfiable, problem_responses
 from libs.common.offload import Offload
-from libs.common.ranges import byte_range
+from libs.common.ranges import part_of
 from libs.common.storage import MissingObject, Storage
 from libs.common.tokens import CurrentCaller
 from services.media import links, thumbnails, videos
@@ -66,7 +66,6 @@ async def content(
     """A video's file, or the asked part of it."""
     etag = f'"{video.sha256[:32]}"'
     headers = {
-        "Accept-Ranges": "bytes",
         "ETag": etag,
         "Cache-Control": kept,
         # The type is ours, from the content; a browser must not guess another.
@@ -74,21 +73,18 @@ async def content(
         "Content-Disposition": f"inline; filename*=UTF-8''{quote(video.filename)}",
     }
     if if_none_match == etag:
-        return Response(status_code=304, headers=headers)
-    part = byte_range(range_header, video.size_bytes)
+        return Response(status_code=304, headers=headers | {"Accept-Ranges": "bytes"})
+    part = part_of(range_header, video.size_bytes)
     try:
         if await storage.size(video.storage_path) != video.size_bytes:
             raise MissingObject(video.storage_path)
     except MissingObject:
         raise NotFound("The video's file is gone.", code="video-file-missing") from None
-    if part is None:
-        headers["Content-Length"] = str(video.size_bytes)
-        chunks = storage.read_stream(video.storage_path)
-        return StreamingResponse(chunks, media_type=video.content_type, headers=headers)
-    headers |= {"Content-Range": part.header, "Content-Length": str(part.length)}
-    chunks = storage.read_stream(video.storage_path, part.start, part.length)
     return StreamingResponse(
-        chunks, status_code=206, media_type=video.content_type, headers=headers
+        storage.read_stream(video.storage_path, part.start, part.length),
+        status_code=part.status,
+        media_type=video.content_type,
+        headers=headers | part.headers,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from libs.common.database import SessionMaker
 from libs.common.events import (
+    AiWorkFailed,
+    AiWorkStarted,
     AudioEnhanced,
     AudioExtracted,
     AudioWorkAccepted,
@@ -13,6 +15,7 @@ from libs.common.events import (
     EventsDetected,
     NotationCreated,
     NotationDeleted,
+    NotationEnriched,
     NotationShared,
     NotationWorkFailed,
     ShareRevoked,
@@ -125,3 +128,24 @@ async def on_user_deleted(event: UserDeleted, sessions: SessionMaker, storage: S
         removed = await videos.remove_all_of(session, event)
     await videos.remove_files(storage, removed)
     await uploads.remove_all_of(sessions, storage, event)
+
+
+@consumers.on(AiWorkStarted)
+async def on_ai_started(event: AiWorkStarted, sessions: SessionMaker) -> None:
+    """Show that it runs."""
+    async with sessions.begin() as session:
+        await jobs.started(session, event)
+
+
+@consumers.on(AiWorkFailed)
+async def on_ai_failed(event: AiWorkFailed, sessions: SessionMaker) -> None:
+    """The job has failed."""
+    async with sessions.begin() as session:
+        await jobs.failed(session, event)
+
+
+@consumers.on(NotationEnriched)
+async def on_enriched(event: NotationEnriched, sessions: SessionMaker) -> None:
+    """The job has completed, if it was one."""
+    async with sessions.begin() as session:
+        await jobs.enriched(session, event)

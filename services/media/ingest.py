@@ -19,7 +19,7 @@ from libs.common.errors import Invalid, TooLarge, Unavailable, UnsupportedMedia
 from libs.common.events import VideoUploaded
 from libs.common.messaging import announce
 from libs.common.offload import ChildDied, Offload, TookTooLong
-from libs.common.steps import PIPELINE
+from libs.common.steps import PIPELINE, JobType
 from libs.common.storage import Storage
 from services.media import jobs
 from services.media.domain.sniff import HEAD_BYTES, display_name, media_type
@@ -191,9 +191,15 @@ async def look_into(offload: Offload, settings: MediaSettings, key: str) -> Medi
 
 
 async def accept(
-    session: AsyncSession, user_id: UUID, received: Received, *, process: bool
+    session: AsyncSession,
+    user_id: UUID,
+    received: Received,
+    *,
+    process: bool,
+    enhance: str | None = None,
 ) -> Video:
-    """Make the file the user's video and tell everybody; with `process` the pipeline runs."""
+    """Make the file the user's video and tell everybody; with `process` the pipeline runs, and
+    with `enhance` ends with what the teacher says."""
     info = received.info
     video = Video(
         id=received.video_id,
@@ -215,7 +221,11 @@ async def accept(
     )
     session.add(video)
     await session.flush()
-    started = jobs.plan(session, video, PIPELINE) if process else {}
+    steps = [*PIPELINE, *([JobType.ENRICHMENT] if enhance else [])]
+    options = {"enhancement_type": enhance}
+    started = (
+        jobs.plan(session, video, steps, {JobType.ENRICHMENT.value: options}) if process else {}
+    )
     announce(
         session,
         VideoUploaded(
@@ -227,6 +237,7 @@ async def accept(
             duration_s=video.duration_seconds,
             has_video=video.has_video,
             jobs=started,
+            enhance=enhance if process else None,
         ),
     )
     await session.flush()

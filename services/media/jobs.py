@@ -6,8 +6,9 @@ only moves forward (pending, running, ended), and a job unknown so far is made f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from libs.common.events import (
     JobRequested,
     NotationCreated,
     NotationDeleted,
+    NotationEnriched,
     StemsSeparated,
 )
 from libs.common.events.work import (
@@ -44,8 +46,14 @@ CHANNEL = "media_jobs"
 SKIPPED = "skipped"
 
 
-def plan(session: AsyncSession, video: Video, steps: Sequence[str]) -> dict[str, UUID]:
-    """Pending jobs for the steps of a new run; their ids by type."""
+def plan(
+    session: AsyncSession,
+    video: Video,
+    steps: Sequence[str],
+    options: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+) -> dict[str, UUID]:
+    """Pending jobs for the steps of a new run; their ids by type. `options` of those that have
+    any."""
     run_id = new_id()
     ids = {step: new_id() for step in steps}
     for position, (step, job_id) in enumerate(ids.items()):
@@ -57,7 +65,7 @@ def plan(session: AsyncSession, video: Video, steps: Sequence[str]) -> dict[str,
                 run_id=run_id,
                 position=position,
                 job_type=step,
-                options={},
+                options=options.get(step, {}),
                 result={},
             )
         )
@@ -120,7 +128,12 @@ async def summaries(session: AsyncSession, video_ids: Sequence[UUID]) -> dict[UU
     )
     rows = await session.scalars(
         select(ProcessingJob)
-        .where(ProcessingJob.video_id.in_(video_ids), ProcessingJob.run_id.in_(newest))
+        .where(
+            ProcessingJob.video_id.in_(video_ids),
+            ProcessingJob.run_id.in_(newest),
+            # A score without its explanation is ready all the same.
+            ProcessingJob.job_type.in_(PIPELINE),
+        )
         .order_by(ProcessingJob.position)
     )
     runs: dict[UUID, list[ProcessingJob]] = {video_id: [] for video_id in video_ids}
@@ -312,9 +325,11 @@ async def retry(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
         "finished_at": None,
     }
     await _changed(session, job, **again)
+    enhance = None
     for later in waiting:
         await _changed(session, later, **again)
         ids[later.job_type] = later.id
+        enhance = later.options.get("enhancement_type", enhance)
     announce(
         session,
         JobRequested(
@@ -325,6 +340,7 @@ async def retry(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
             generation=job.generation,
             options=job.options,
             jobs=ids,
+            enhance=enhance,
         ),
     )
     return job
@@ -514,6 +530,26 @@ async def written(session: AsyncSession, event: NotationCreated) -> None:
         )
 
 
+async def enriched(session: AsyncSession, event: NotationEnriched) -> None:
+    """The teacher has spoken."""
+    if not await first_time(session, event) or event.job_id is None:
+        return
+    job = await session.get(ProcessingJob, event.job_id, with_for_update=True)
+    if job is not None:
+        await _completed(
+            session,
+            job,
+            event.generation,
+            "Explained by rules" if event.source == "rules" else "Explained",
+            {
+                "enriched_notation_id": str(event.notation_id),
+                "version": event.version,
+                "enhancement_type": event.enhancement_type,
+                "source": event.source,
+            },
+        )
+
+
 async def unwritten(session: AsyncSession, event: NotationDeleted) -> None:
     """A score was deleted: jobs that led to it lead there no more."""
     if not await first_time(session, event):
@@ -556,3 +592,15 @@ async def failed(session: AsyncSession, event: WorkFailed) -> None:
                 error_message=f"Skipped: the step before it ({job.job_type}) failed.",
                 finished_at=func.now(),
             )
+            if later.job_type == JobType.ENRICHMENT:
+                # It waits for a score by itself, which somebody may write in another way.
+                announce(
+                    session,
+                    JobCancelled(
+                        video_id=later.video_id,
+                        user_id=later.user_id,
+                        job_id=later.id,
+                        job_type=later.job_type,
+                        generation=later.generation,
+                    ),
+                )

@@ -6,7 +6,6 @@ deletion of its score, counts whenever it comes.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +21,7 @@ from libs.common.events import NotationDeleted, NotationShared, ShareRevoked
 from libs.common.eventual import eventually
 from libs.common.messaging import first_time
 from libs.common.messaging.event import utc_now
+from libs.common.tokens import digest_of
 from services.media.models import DeletedNotation, PlayTicket, SharedVideo, Video
 
 TOKEN_BYTES: Final = 32
@@ -29,11 +29,6 @@ TOLD_WITHIN_S: Final = 1.0
 """So long a share is waited for. Anybody may ask, so not for longer."""
 TOMBSTONES_KEPT: Final = timedelta(days=30)
 """Longer than any event is under way."""
-
-
-def digest_of(token: str) -> str:
-    """What is kept of a token."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 async def issue(session: AsyncSession, video: Video, lives_s: float) -> tuple[str, datetime]:

@@ -117,6 +117,8 @@ class Upload(Base):
     """As the client says; told back to it and believed by nobody."""
     process: Mapped[bool]
     """Whether the pipeline is to run."""
+    enhance: Mapped[str | None]
+    """What the teacher is to say at its end."""
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     received_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """What lies in storage, from byte 0 and without a gap."""

@@ -327,8 +327,9 @@ async def begin_upload(
     upload_metadata: Annotated[
         str | None,
         Header(
-            description="`key base64(value)` pairs, by comma: `filename`, `filetype`, and "
-            "`process` (`false` only stores the video).",
+            description="`key base64(value)` pairs, by comma: `filename`, `filetype`, "
+            "`process` (`false` only stores the video) and `enhance` (such as "
+            "`full_analysis`: what the teacher says at the end).",
             max_length=4000,
         ),
     ] = None,

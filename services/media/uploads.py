@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -40,6 +40,7 @@ from libs.common.messaging.event import utc_now
 from libs.common.offload import Offload
 from libs.common.paging import page_of
 from libs.common.storage import Storage
+from libs.common.teaching import EnhancementType
 from services.media import ingest
 from services.media.domain.sniff import display_name
 from services.media.models import Upload, UploadPiece
@@ -166,7 +167,8 @@ class Uploads:
                 user_id=user_id,
                 filename=display_name(metadata.get("filename") or metadata.get("name")),
                 filetype=(metadata.get("filetype") or "application/octet-stream")[:200],
-                process=metadata.get("process", "").strip().lower() != "false",
+                process=not _only_stored(metadata),
+                enhance=_enhance(metadata),
                 size_bytes=size_bytes,
                 expires_at=utc_now() + self._kept_for,
             )
@@ -359,7 +361,11 @@ class Uploads:
             if upload is not None and mine:
                 if isinstance(outcome, ingest.Received):
                     video = await ingest.accept(
-                        session, upload.user_id, outcome, process=upload.process
+                        session,
+                        upload.user_id,
+                        outcome,
+                        process=upload.process,
+                        enhance=upload.enhance,
                     )
                     upload.state, upload.video_id = "accepted", video.id
                 else:
@@ -448,3 +454,22 @@ def document_of(problem: Problem) -> dict[str, Any]:
         detail=problem.detail,
         errors=errors,
     ).model_dump(mode="json", exclude_none=True)
+
+
+def _enhance(metadata: Mapping[str, str]) -> EnhancementType | None:
+    """Invalid for a word that the teacher does not know; nothing where nothing is processed."""
+    given = metadata.get("enhance")
+    if _only_stored(metadata) or not given or not given.strip():
+        return None
+    try:
+        return EnhancementType(given.strip().lower())
+    except ValueError:
+        raise Invalid(
+            f"`enhance` in Upload-Metadata must be one of {', '.join(EnhancementType)}.",
+            code="unknown-enhancement",
+            field="header.Upload-Metadata",
+        ) from None
+
+
+def _only_stored(metadata: Mapping[str, str]) -> bool:
+    return metadata.get("process", "").strip().lower() == "false"

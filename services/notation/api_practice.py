@@ -15,7 +15,7 @@ from libs.common.paging import Cursor, Limit, Page
 from libs.common.tokens import CurrentCaller
 from services.notation import practice_log
 from services.notation.api import Session, Sessions
-from services.notation.domain.practice import PracticeSummary
+from services.notation.domain.practice import PracticeSummary, Practised
 from services.notation.domain.score import MAX_BARS
 from services.notation.models import PracticeSession
 
@@ -122,8 +122,8 @@ async def keep_practice(
 ) -> PracticeSession:
     """Tell of a session, under an id of your own: while it lasts as often as you like, or again
     where the answer was lost. The last counts."""
-    told = practice_log.Told(session_id=session_id, **body.model_dump())
-    return await practice_log.keep(session, caller.user_id, notation_id, told)
+    told = Practised(**body.model_dump())
+    return await practice_log.keep(session, caller.user_id, notation_id, session_id, told)
 
 
 @router.get(

@@ -10,12 +10,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
 from libs.common.errors import NotFound, problem_responses
 from libs.common.tokens import CurrentCaller
 from services.notation import scores
 from services.notation.api import Sessions, TheScribe
-from services.notation.domain.score import Articulation, Hand
 from services.notation.domain.view import WIDTHS_MM
 from services.notation.views import Views, Wish, drawn, order_of
 

@@ -7,13 +7,16 @@ from libs.common.events import (
     EventsDetected,
     JobCancelled,
     JobRequested,
+    ScoreKept,
+    ScoreRemoved,
     UserDeleted,
+    VariationsCreated,
     VideoDeleted,
     VideoUploaded,
 )
 from libs.common.messaging import Consumers
 from libs.common.storage import Storage
-from services.notation import pipeline
+from services.notation import parts, pipeline
 from services.notation.scribe import Scribe
 
 consumers = Consumers("notation")
@@ -61,3 +64,25 @@ async def on_user_deleted(event: UserDeleted, sessions: SessionMaker) -> None:
     """Forget a user."""
     async with sessions.begin() as session:
         await pipeline.user_deleted(session, event)
+
+
+@consumers.on(ScoreKept)
+async def on_score_kept(
+    event: ScoreKept, sessions: SessionMaker, storage: Storage, scribe: Scribe
+) -> None:
+    """Publish its part."""
+    await parts.publish(sessions, storage, scribe, event)
+
+
+@consumers.on(ScoreRemoved)
+async def on_score_removed(event: ScoreRemoved, sessions: SessionMaker, storage: Storage) -> None:
+    """Take its files."""
+    await parts.removed(sessions, storage, event)
+
+
+@consumers.on(VariationsCreated)
+async def on_variations_created(
+    event: VariationsCreated, sessions: SessionMaker, storage: Storage, scribe: Scribe
+) -> None:
+    """Write them down."""
+    await parts.write_variations(sessions, storage, scribe, event)

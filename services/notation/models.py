@@ -74,6 +74,17 @@ class Notation(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class PublishedPart(Base):
+    """Where a score's part lies for other services. It outlives its score until the file is
+    gone."""
+
+    __tablename__ = "published_parts"
+
+    notation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    part_key: Mapped[str]
+
+
 class UserKit(Base):
     """A kit table of a user's own."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -23,21 +23,8 @@ from services.notation.models import PracticeSession
 MOST: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A session, as its client knows it by now."""
-
-    session_id: UUID
-    from_bar: int
-    to_bar: int
-    speed: float
-    loops: int
-    seconds: float
-    started_at: datetime
-
-
 async def keep(
-    session: AsyncSession, user_id: UUID, notation_id: UUID, told: Told
+    session: AsyncSession, user_id: UUID, notation_id: UUID, session_id: UUID, told: Practised
 ) -> PracticeSession:
     """Keep a session, or what it has become; the last that is told counts."""
     # Locked, so that two requests cannot both make the last one.
@@ -50,23 +37,16 @@ async def keep(
     there = await session.scalar(
         select(func.count())
         .select_from(PracticeSession)
-        .where(PracticeSession.notation_id == notation_id, PracticeSession.id != told.session_id)
+        .where(PracticeSession.notation_id == notation_id, PracticeSession.id != session_id)
     )
     if (there or 0) >= MOST:
         raise Conflict(
             f"{MOST} sessions are kept of a notation, and no more.", code="too-many-sessions"
         )
-    values = {
-        "from_bar": told.from_bar,
-        "to_bar": told.to_bar,
-        "speed": told.speed,
-        "loops": told.loops,
-        "seconds": told.seconds,
-        "started_at": told.started_at,
-    }
+    values = asdict(told)
     row: PracticeSession | None = await session.scalar(
         insert(PracticeSession)
-        .values(notation_id=notation_id, id=told.session_id, user_id=user_id, **values)
+        .values(notation_id=notation_id, id=session_id, user_id=user_id, **values)
         .on_conflict_do_update(
             index_elements=[PracticeSession.notation_id, PracticeSession.id], set_=values
         )

@@ -12,7 +12,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.common.errors import NotFound, PreconditionFailed
-from libs.common.events import NotationCreated, NotationDeleted, NotationRevised
+from libs.common.events import (
+    NotationCreated,
+    NotationDeleted,
+    NotationRevised,
+    ScoreKept,
+    ScoreRemoved,
+)
 from libs.common.messaging import announce
 from libs.common.paging import page_of
 from services.notation.domain.written import Written
@@ -95,6 +101,7 @@ async def create(
     await session.flush()
     await _keep_version(session, notation, user_id, change)
     tell_created(session, notation, job_id, generation)
+    _tell_kept(session, notation)
     await session.flush()
     return notation
 
@@ -216,8 +223,16 @@ async def replace(
                 version=notation.version,
             ),
         )
+    _tell_kept(session, notation)
     await session.flush()
     return notation
+
+
+def _tell_kept(session: AsyncSession, notation: Notation) -> None:
+    announce(
+        session,
+        ScoreKept(notation_id=notation.id, user_id=notation.user_id, version=notation.version),
+    )
 
 
 async def check_version(session: AsyncSession, notation: Notation, expected_version: int) -> None:
@@ -254,6 +269,7 @@ async def remove(session: AsyncSession, notation: Notation) -> None:
     """Delete a score with its versions."""
     await session.delete(notation)
     _tell_deleted(session, notation)
+    announce(session, ScoreRemoved(notation_id=notation.id, user_id=notation.user_id))
 
 
 def _tell_deleted(session: AsyncSession, notation: Notation) -> None:

@@ -57,6 +57,20 @@ class Scribe:
         except (TookTooLong, ChildDied) as error:
             raise Unavailable("Writing this score took too long. Send fewer events.") from error
 
+    async def part(self, document: bytes) -> bytes:
+        """The part of a score."""
+        made: bytes = await self.writer.run(
+            writing.publish_part, document, timeout_s=self.settings.time_limit_s
+        )
+        return made
+
+    async def write_part(self, part: bytes) -> bytes:
+        """A score document of a composed part; ScoreError where it breaks a rule."""
+        made: bytes = await self.writer.run(
+            writing.write_part, part, timeout_s=self.settings.time_limit_s
+        )
+        return made
+
     async def change(
         self, document: bytes | writing.Known, change: dict[str, Any]
     ) -> writing.Changed:

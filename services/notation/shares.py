@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import timedelta
 from typing import Final
@@ -16,16 +15,12 @@ from libs.common.errors import Conflict, NotFound
 from libs.common.events import NotationShared, ShareRevoked
 from libs.common.messaging import announce
 from libs.common.paging import page_of
+from libs.common.tokens import digest_of
 from services.notation import scores
 from services.notation.models import Notation, ShareLink
 
 MOST: Final = 50
 _LIVE: Final = (ShareLink.revoked_at.is_(None), ShareLink.expires_at > func.now())
-
-
-def hash_of(token: str) -> str:
-    """What is kept of a token."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 async def share(
@@ -57,7 +52,7 @@ async def share(
         id=new_id(),
         notation_id=notation_id,
         user_id=user_id,
-        token_hash=hash_of(token),
+        token_hash=digest_of(token),
         name=name,
         with_video=with_video and notation.video_id is not None,
         created_at=now,
@@ -123,7 +118,7 @@ async def shown(session: AsyncSession, token: str) -> tuple[ShareLink, Notation]
         await session.execute(
             select(ShareLink, Notation)
             .join(Notation, Notation.id == ShareLink.notation_id)
-            .where(ShareLink.token_hash == hash_of(token), *_LIVE)
+            .where(ShareLink.token_hash == digest_of(token), *_LIVE)
         )
     ).one_or_none()
     if row is None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from libs.common.drums import Beat, Hit
+from libs.common.part import Part
 from libs.common.performance import Performance
 from services.notation.domain import edits, imports
 from services.notation.domain.document import ScoreDocument, check, read_text
 from services.notation.domain.exports import Export, export
 from services.notation.domain.kit import Kit
 from services.notation.domain.musicxml import Repeats
+from services.notation.domain.parts import document_of, part_of
 from services.notation.domain.pictures import Look
 from services.notation.domain.quantise import Options, quantise
 from services.notation.domain.rewrite import rewrite
@@ -29,6 +31,18 @@ def write_score(performance: bytes, options: Options, *, progress: Progress) -> 
     """A performance file to a score document; ScoreError when there is nothing to write."""
     del progress
     return quantise(Performance.from_json(performance), options).to_json()
+
+
+def publish_part(document: bytes, *, progress: Progress) -> bytes:
+    """A score document to its part."""
+    del progress
+    return part_of(ScoreDocument.from_json(document)).to_json()
+
+
+def write_part(part: bytes, *, progress: Progress) -> bytes:
+    """A composed part to a score document; ScoreError where it breaks a rule."""
+    del progress
+    return document_of(Part.from_json(part)).to_json()
 
 
 class NotKnown(Exception):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from services.notation.domain import engrave
 from services.notation.domain.clock import tempo_place
 from services.notation.domain.directions import feels
@@ -19,7 +19,6 @@ from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, kit_called
 from services.notation.domain.layout import doubled_rests, line_breaks
 from services.notation.domain.score import (
-    Articulation,
     Bar,
     HairpinKind,
     Note,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -12,6 +12,7 @@ from typing import Final
 from services.notation.domain.clock import beat_places
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.score import (
+    REMARK_LENGTH,
     TITLE_LENGTH,
     Bar,
     Dropped,
@@ -21,6 +22,7 @@ from services.notation.domain.score import (
     PerformanceLayer,
     PlayedEvent,
     Score,
+    Source,
     Swing,
     TempoMark,
     Timeline,
@@ -77,6 +79,26 @@ def anchors_of(
     return anchors
 
 
+def played_exactly(
+    notes: Mapping[str, tuple[Fraction, Note]],
+    clock: TempoMap,
+    swings: Sequence[tuple[Fraction, Swing]],
+    frames: Sequence[Frame],
+) -> Iterable[PlayedEvent]:
+    """The performance that the page asks for; `swings` by place, in order."""
+    pickup = frames[0].meter.length - frames[0].length
+    swung = [at for at, _ in swings]
+    for place, note in notes.values():
+        index = bisect_right(swung, place)
+        swing = swings[index - 1][1] if index else None
+        sounds = swing.sounding(place + pickup) - pickup if swing else place
+        time_s = round(max(0.0, clock.time_s(sounds)), 6)
+        yield PlayedEvent(note.id, note.piece, time_s, note.velocity, 1.0, Source.SCORE)
+        for back, grace in enumerate(reversed(note.graces), start=1):
+            at_s = round(max(0.0, time_s - 0.03 * back), 6)
+            yield PlayedEvent(grace.id, note.piece, at_s, grace.velocity, 1.0, Source.SCORE)
+
+
 def assemble(
     *,
     title: str,
@@ -91,6 +113,7 @@ def assemble(
     sections: Sequence[tuple[Fraction, str]] = (),
     dynamics: Sequence[tuple[Fraction, Dynamic]] = (),
     hairpins: Sequence[tuple[Fraction, Fraction, Hairpin]] = (),
+    remark: str = "",
     source: str = "",
 ) -> ScoreDocument:
     """A checked document."""
@@ -101,7 +124,12 @@ def assemble(
             model_version=source,
         ),
         timeline=Timeline(),
-        score=Score(title=title.strip()[:TITLE_LENGTH], kit=kit, bars=()),
+        score=Score(
+            title=title.strip()[:TITLE_LENGTH],
+            kit=kit,
+            bars=(),
+            remark=remark.strip()[:REMARK_LENGTH],
+        ),
     )
     unit = frames[0].meter.beat_unit
     marks: list[tuple[Fraction, TempoMark]] = []

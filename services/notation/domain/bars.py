@@ -11,12 +11,12 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from libs.common.meter import Meter
 from services.notation.domain.pulse import MAX_BEATS, Pulse
 from services.notation.domain.score import (
     MAX_BARS,
     Alternative,
     Bar,
-    Meter,
     MeterMark,
     ScoreError,
     Swing,

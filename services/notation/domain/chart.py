@@ -12,11 +12,12 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
+from libs.common.meter import Meter
 from services.notation.domain.clock import Clock, sounding_start
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit
-from services.notation.domain.score import Articulation, Meter, Note
+from services.notation.domain.score import Note
 
 RESOLUTION: Final = 192  # ticks to the quarter
 KICK: Final = 0

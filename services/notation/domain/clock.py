@@ -13,10 +13,10 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import Protocol
 
+from libs.common.meter import Meter
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.score import (
     Bar,
-    Meter,
     ScoreError,
     TempoMark,
     Timeline,

@@ -24,14 +24,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
 from services.notation.domain.score import (
     MAX_BARS,
     MAX_DURATION_S,
     MAX_EVENTS,
+    REMARK_LENGTH,
     TITLE_LENGTH,
     Alternative,
-    Articulation,
     Bar,
     Dropped,
     Dynamic,
@@ -39,8 +39,6 @@ from services.notation.domain.score import (
     Grace,
     Hairpin,
     HairpinKind,
-    Hand,
-    Meter,
     MeterMark,
     Note,
     PerformanceLayer,
@@ -58,6 +56,7 @@ from services.notation.domain.score import (
     TupletPart,
     Voice,
     VoiceEvent,
+    read_meter,
     value_of,
 )
 
@@ -216,7 +215,7 @@ def _write_marks(score: Score) -> dict[str, Any]:
             for pin in score.hairpins
         ],
         "repeats": [{"bar": again.bar, "bars": again.bars} for again in score.repeats],
-    }
+    } | ({"remark": score.remark} if score.remark else {})
 
 
 def _write_bar(bar: Bar) -> dict[str, Any]:
@@ -487,7 +486,7 @@ def _read_meter_mark(value: object, path: str) -> MeterMark:
     given = read_object(value, path, ("bar", "meter"))
     return MeterMark(
         bar=read_integer(given["bar"], f"{path}.bar", 0, MAX_BARS),
-        meter=Meter.parse(given["meter"], f"{path}.meter"),
+        meter=read_meter(given["meter"], f"{path}.meter"),
     )
 
 
@@ -533,7 +532,7 @@ def _read_alternative(value: object, path: str) -> Alternative:
 
 def _read_score(value: object) -> Score:
     path = "score"
-    marks = ("sections", "dynamics", "hairpins", "repeats")
+    marks = ("sections", "dynamics", "hairpins", "repeats", "remark")
     given = read_object(value, path, ("title", "kit", "bars"), marks)
     return _score_of(given)
 
@@ -549,6 +548,7 @@ def _score_of(given: Mapping[str, Any], bars: tuple[Bar, ...] | None = None) -> 
         dynamics=_list(given.get("dynamics", []), f"{path}.dynamics", _read_dynamic, MAX_BARS),
         hairpins=_list(given.get("hairpins", []), f"{path}.hairpins", _read_hairpin, MAX_BARS),
         repeats=_list(given.get("repeats", []), f"{path}.repeats", _read_repeat, MAX_BARS),
+        remark=read_text(given.get("remark", ""), f"{path}.remark", REMARK_LENGTH),
     )
     _check_marks(score, path)
     seen: set[str] = set()
@@ -658,7 +658,7 @@ def writing_of(bar: Bar) -> tuple[Any, ...]:
 
 def _read_bar(value: object, path: str) -> Bar:
     given = read_object(value, path, ("number", "meter", "voices"), ("length",))
-    meter = Meter.parse(given["meter"], f"{path}.meter")
+    meter = read_meter(given["meter"], f"{path}.meter")
     length = read_fraction(given["length"], f"{path}.length") if "length" in given else meter.length
     if not 0 < length <= meter.length:
         raise ScoreError(f"{path}.length", f"must be more than 0 and at most {meter.length}")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final, get_args
 
-from libs.common.drums import DrumPiece, Hit
+from libs.common.drums import Articulation, DrumPiece, Hand, Hit
+from libs.common.meter import Meter
 from services.notation.domain import grids, strokes
 from services.notation.domain.document import (
     SECTION_LENGTH,
@@ -30,19 +31,17 @@ from services.notation.domain.score import (
     MAX_BPM,
     MIN_BPM,
     TITLE_LENGTH,
-    Articulation,
     Dropped,
     Dynamic,
     DynamicMark,
     Grace,
     Hairpin,
     HairpinKind,
-    Hand,
-    Meter,
     Note,
     ScoreError,
     Swing,
     TempoMark,
+    read_meter,
     value_of,
 )
 from services.notation.domain.sheet import Frame, Sheet
@@ -305,7 +304,7 @@ def _confirm(sheet: Sheet, fields: Fields, path: str) -> None:
 def _set_meter(sheet: Sheet, fields: Fields, path: str) -> None:
     """Set the `meter` from `bar` on, up to the next change or to `until` (its last bar)."""
     first = sheet.index_of(_bar(fields, path), f"{path}.bar")
-    meter = Meter.parse(fields["meter"], f"{path}.meter")
+    meter = read_meter(fields["meter"], f"{path}.meter")
     old = sheet.frames[first].meter
     last = first
     if "until" in fields:

@@ -15,9 +15,9 @@ from math import lcm
 from typing import Final
 
 from libs.common.drums import DrumPiece
+from libs.common.meter import Meter
 from services.notation.domain.score import (
     Bar,
-    Meter,
     Note,
     ScoreError,
     Tuplet,

@@ -10,10 +10,9 @@ from fractions import Fraction
 from statistics import median
 from typing import Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from services.notation.domain.document import writing_of
 from services.notation.domain.score import (
-    Articulation,
     Bar,
     Dynamic,
     DynamicMark,

@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import DrumPiece, Hand
 from services.notation.domain.document import read_id, read_text
-from services.notation.domain.score import Hand, ScoreError
+from services.notation.domain.score import ScoreError
 
 KIT_FORMAT: Final = "backbeat-kit/1"
 FOLDER: Final = Path(__file__).with_name("kits")

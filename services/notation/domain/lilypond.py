@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from services.notation.domain import engrave
 from services.notation.domain.clock import tempo_place
 from services.notation.domain.directions import feels
@@ -20,7 +20,6 @@ from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, KitEntry, kit_called
 from services.notation.domain.layout import doubled_rests
 from services.notation.domain.score import (
-    Articulation,
     Bar,
     HairpinKind,
     Note,
@@ -75,7 +74,9 @@ def to_lilypond(
     kit = kit or kit_called(document.score.kit)
     lines = [
         '\\version "2.24.0"',
-        f"\\header {{ title = {_string(document.score.title)} tagline = ##f }}",
+        f"\\header {{ title = {_string(document.score.title)}"
+        + (f" subsubtitle = {_string(document.score.remark)}" if document.score.remark else "")
+        + " tagline = ##f }",
         "#(define backbeat-kit '(",
         *(f"  {_style(piece, kit)}" for piece in kit.entries),
         "))",

@@ -18,11 +18,12 @@ from typing import Any, Final, Literal
 
 import mido
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
+from libs.common.meter import Meter
 from services.notation.domain.clock import Clock, bar_starts, sounding_start, tempo_place
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, kit_called
-from services.notation.domain.score import Articulation, Bar, Meter, ScoreError
+from services.notation.domain.score import Bar, ScoreError
 
 Mode = Literal["written", "performed"]
 

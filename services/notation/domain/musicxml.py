@@ -17,14 +17,13 @@ from math import lcm
 from typing import Final, Literal
 from xml.sax.saxutils import escape, quoteattr
 
-from libs.common.drums import GM_NOTE
+from libs.common.drums import GM_NOTE, Articulation
 from services.notation.domain import engrave
 from services.notation.domain.directions import Direction, directions
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, KitEntry, kit_called
 from services.notation.domain.layout import A4, Room, doubled_rests, line_breaks
 from services.notation.domain.score import (
-    Articulation,
     Bar,
     Note,
     Score,
@@ -186,6 +185,12 @@ def _title(score: Score) -> Iterable[str]:
             '<credit page="1"><credit-type>title</credit-type>'
             '<credit-words justify="center" valign="top" font-size="22">'
             f"{escape(score.title)}</credit-words></credit>"
+        )
+    if score.remark:
+        yield (
+            '<credit page="1"><credit-type>subtitle</credit-type>'
+            '<credit-words justify="center" valign="top" font-size="10" font-style="italic">'
+            f"{escape(score.remark)}</credit-words></credit>"
         )
 
 

@@ -1,8 +1,9 @@
-"""What stands above the first staff: the title, and the legend of the kit on a small staff."""
+"""What stands above the first staff: title, remark, and the legend of the kit on a small staff."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final
 
 from lxml import etree
@@ -14,6 +15,8 @@ SVG: Final = "{http://www.w3.org/2000/svg}"
 COLUMNS: Final = 12
 
 _TITLE: Final = 640.0
+_REMARK: Final = 300.0
+_REMARK_LETTER: Final = 0.48  # of an em, in italics
 _NAME: Final = 230.0
 _COLUMN: Final = 1480.0
 _SPACE: Final = 130.0  # between two lines of the legend's staff
@@ -26,19 +29,25 @@ _ABOVE: Final = 560.0  # from a row's top to its staff's top line
 _SIGNS: Final = {"open-string": "E5E7", "stopped": "E5E5"}
 
 
-def height(title: str, legend: Sequence[KitEntry], width: float) -> float:
+def height(title: str, remark: str, legend: Sequence[KitEntry], width: float) -> float:
     """How much it takes, in SVG units (hundredths of a millimetre)."""
     rows = len(_rows(legend, width))
-    return _title_height(title, width) + (rows * _ROW_HEIGHT + _BELOW if rows else 0.0)
+    head = _title_height(title, width) + _remark_height(remark, width)
+    return head + (rows * _ROW_HEIGHT + _BELOW if rows else 0.0)
 
 
-def page_head(title: str, legend: Sequence[KitEntry], kit: Kit, width: float) -> etree._Element:
+def page_head(
+    title: str, remark: str, legend: Sequence[KitEntry], kit: Kit, width: float
+) -> etree._Element:
     """A group that is drawn from (0, 0) rightwards and down."""
     group = etree.Element(f"{SVG}g", {"class": "pgHead"})
     lines, size = _title(title, width)
     for number, line in enumerate(lines, start=1):
         _text(group, line, width / 2, size * (1.15 * number - 0.35), size)
     top = _title_height(title, width)
+    for number, line in enumerate(_remark(remark, width), start=1):
+        _text(group, line, width / 2, top + _REMARK * (1.3 * number - 0.3), _REMARK, style="italic")
+    top += _remark_height(remark, width)
     for entries in _rows(legend, width):
         row = etree.SubElement(group, f"{SVG}g", {"class": "legend"})
         _row(row, entries, kit, width, top)
@@ -58,6 +67,16 @@ def _title(title: str, width: float) -> tuple[list[str], float]:
 def _title_height(title: str, width: float) -> float:
     lines, size = _title(title, width)
     return len(lines) * 1.15 * size + _UNDER_TITLE if lines else 0.0
+
+
+def _remark(remark: str, width: float) -> list[str]:
+    """Its lines."""
+    return wrap(remark, max(20, int(width / (_REMARK * _REMARK_LETTER))))
+
+
+def _remark_height(remark: str, width: float) -> float:
+    lines = _remark(remark, width)
+    return len(lines) * 1.3 * _REMARK + _UNDER_TITLE if lines else 0.0
 
 
 def _rows(legend: Sequence[KitEntry], width: float) -> list[Sequence[KitEntry]]:

@@ -148,7 +148,7 @@ class _Engraving:
         if len(score.bars) > MAX_BARS:
             raise ScoreError("score.bars", f"more than {MAX_BARS} are not drawn")
         self._kit = kit = look.kit or kit_called(score.kit)
-        self._title = score.title
+        self._title, self._remark = score.title, score.remark
         self._legend = legend_of(score, kit) if look.legend else []
         self._width = (paper.width - 2 * paper.margin) * 10.0
         self._heads = {
@@ -162,7 +162,7 @@ class _Engraving:
             for again in score.repeats
             if again.bars > 1 and again.bar in signs
         ]
-        space = page_head.height(self._title, self._legend, self._width)
+        space = page_head.height(self._title, self._remark, self._legend, self._width)
         lines = 1 + max(0, ceil((space - _FIRST_LINE) / _LINE)) if space else 0
         verovio.enableLog(verovio.LOG_OFF)
         self._toolkit: Any = verovio.toolkit()
@@ -212,5 +212,8 @@ class _Engraving:
         reserved = root.find(f".//{SVG}g[@class='pgHead']")
         if reserved is not None and (parent := reserved.getparent()) is not None:
             parent.replace(
-                reserved, page_head.page_head(self._title, self._legend, self._kit, self._width)
+                reserved,
+                page_head.page_head(
+                    self._title, self._remark, self._legend, self._kit, self._width
+                ),
             )

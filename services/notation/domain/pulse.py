@@ -18,8 +18,9 @@ from statistics import median
 from typing import Final
 
 from libs.common.drums import DrumPiece, Hit
+from libs.common.meter import Meter
 from libs.common.performance import Performance
-from services.notation.domain.score import MAX_DURATION_S, Meter, ScoreError
+from services.notation.domain.score import MAX_DURATION_S, ScoreError, read_meter
 
 MAX_BEATS: Final = 300_000
 # Beats nearer than this are one beat heard twice.
@@ -97,7 +98,7 @@ def find_pulse(
     if meter is None:
         meter = _guess_meter(counted, heard_bpm)
         if performance.meter is not None:
-            heard = Meter.parse(performance.meter)
+            heard = read_meter(performance.meter)
             # Dotted quarters are told from quarters by the ear alone, whatever their tempo.
             dotted = heard.is_compound and heard.numerator == 3 * counted
             other = heard.denominator != 4 and heard.numerator == counted

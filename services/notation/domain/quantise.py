@@ -19,6 +19,7 @@ from fractions import Fraction
 from typing import Final, Literal, get_args
 
 from libs.common.drums import Hit
+from libs.common.meter import Meter
 from libs.common.performance import Performance
 from services.notation.domain import bars, engrave, form, grids, kit, strokes
 from services.notation.domain.document import ScoreDocument, read_id, read_text
@@ -29,12 +30,12 @@ from services.notation.domain.score import (
     MAX_EVENTS,
     MIN_BPM,
     TITLE_LENGTH,
-    Meter,
     PerformanceLayer,
     PlayedEvent,
     Score,
     ScoreError,
     Source,
+    read_meter,
 )
 
 GridChoice = grids.Choice
@@ -132,7 +133,7 @@ def _check_options(options: Options) -> Meter | None:
         raise ScoreError("detail", "must be full or teaching")
     read_text(options.title, "title", TITLE_LENGTH)
     read_id(options.kit, "kit")
-    return None if options.time_signature is None else Meter.parse(options.time_signature)
+    return None if options.time_signature is None else read_meter(options.time_signature)
 
 
 def checked_hits(performance: Performance) -> list[Hit]:

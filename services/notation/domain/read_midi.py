@@ -18,6 +18,7 @@ from typing import Final
 import mido
 
 from libs.common.drums import DrumPiece, Hit
+from libs.common.meter import Meter
 from services.notation.domain import form, grids, strokes
 from services.notation.domain.assemble import Tempo, TempoMap, anchors_of, assemble
 from services.notation.domain.document import ScoreDocument
@@ -27,11 +28,11 @@ from services.notation.domain.score import (
     MAX_BARS,
     MAX_DURATION_S,
     MAX_EVENTS,
-    Meter,
     PlayedEvent,
     ScoreError,
     Source,
     Swing,
+    read_meter,
 )
 from services.notation.domain.sheet import Frame
 
@@ -162,7 +163,7 @@ def _read(data: bytes, kit: Kit) -> _File:
             tempos[at / 4] = 60e6 / max(1, message.tempo)
         elif message.type == "time_signature":
             text = f"{message.numerator}/{message.denominator}"
-            meters[at / 4] = Meter.parse(text, "time_signature")
+            meters[at / 4] = read_meter(text, "time_signature")
         elif message.type == "control_change" and message.control == 4:
             pedal = message.value if message.channel == channel else pedal
         elif message.type == "note_on" and message.velocity and message.channel == channel:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -17,28 +16,26 @@ from typing import Final
 
 from lxml import etree
 
-from libs.common.drums import DrumPiece
-from services.notation.domain.assemble import Tempo, TempoMap, anchors_of, assemble
+from libs.common.drums import Articulation, DrumPiece, Hand
+from libs.common.meter import Meter
+from services.notation.domain.assemble import Tempo, TempoMap, anchors_of, assemble, played_exactly
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import KITS, Kit
 from services.notation.domain.score import (
     MAX_BARS,
     MAX_EVENTS,
+    REMARK_LENGTH,
     VALUES,
-    Articulation,
     Dynamic,
     DynamicMark,
     Grace,
     Hairpin,
     HairpinKind,
-    Hand,
-    Meter,
     Note,
-    PlayedEvent,
     ScoreError,
-    Source,
     Swing,
     TempoMark,
+    read_meter,
 )
 from services.notation.domain.sheet import Frame
 
@@ -122,7 +119,7 @@ def read_musicxml(data: bytes, *, title: str, kit: Kit) -> ScoreDocument:
     measures = _Reader(root, part, kit).read()
     if not any(measure.notes for measure in measures):
         raise ScoreError("notes", "the part holds no drums that the kit knows")
-    return _document(_unfolded(measures), _title(root) or title, kit)
+    return _document(_unfolded(measures), _title(root) or title, _remark(root), kit)
 
 
 def _bare_names(root: etree._Element) -> None:
@@ -138,6 +135,14 @@ def _title(root: etree._Element) -> str:
     for path in ("work/work-title", "movement-title"):
         if text := (root.findtext(path) or "").strip():
             return _printable(text)[:200]
+    return ""
+
+
+def _remark(root: etree._Element) -> str:
+    for credit in root.iter("credit"):
+        if credit.findtext("credit-type") == "subtitle":
+            words = " ".join(element.text or "" for element in credit.iter("credit-words"))
+            return _printable(words)[:REMARK_LENGTH]
     return ""
 
 
@@ -302,7 +307,7 @@ class _Reader:
             beats = (time.findtext("beats") or "").replace(" ", "")
             if re.fullmatch(r"\d{1,3}(\+\d{1,3}){1,31}", beats):
                 beats = str(sum(int(each) for each in beats.split("+")))
-            self.meter = Meter.parse(f"{beats}/{(time.findtext('beat-type') or '').strip()}", path)
+            self.meter = read_meter(f"{beats}/{(time.findtext('beat-type') or '').strip()}", path)
         sign = element.find("measure-style/measure-repeat")
         if sign is not None:
             stop = sign.get("type") == "stop"
@@ -585,7 +590,7 @@ def _unfolded(bars: Sequence[_Strokes]) -> list[_Strokes]:
 # The document
 
 
-def _document(bars: Sequence[_Strokes], title: str, kit: Kit) -> ScoreDocument:
+def _document(bars: Sequence[_Strokes], title: str, remark: str, kit: Kit) -> ScoreDocument:
     frames = [Frame(bar.meter, bar.length) for bar in bars]
     frames = [
         frame if index == 0 or frame.length == frame.meter.length else _own_meter(frame)
@@ -629,8 +634,9 @@ def _document(bars: Sequence[_Strokes], title: str, kit: Kit) -> ScoreDocument:
     swung = sorted(swings.items(), key=lambda item: item[0])
     return assemble(
         title=title,
+        remark=remark,
         kit=kit.id,
-        events=list(_played(notes, clock, swung, frames)),
+        events=list(played_exactly(notes, clock, swung, frames)),
         dropped=(),
         frames=frames,
         notes=notes,
@@ -674,23 +680,3 @@ def _renamed(note: Note, notes: Mapping[str, tuple[Fraction, Note]]) -> Note:
         turn += 1
     graces = tuple(replace(grace, id=f"{grace.id[:56]}-t{turn}") for grace in note.graces)
     return replace(note, id=f"{note.id[:56]}-t{turn}", graces=graces)
-
-
-def _played(
-    notes: Mapping[str, tuple[Fraction, Note]],
-    clock: TempoMap,
-    swings: Sequence[tuple[Fraction, Swing]],
-    frames: Sequence[Frame],
-) -> Iterable[PlayedEvent]:
-    """The performance that the page asks for."""
-    pickup = frames[0].meter.length - frames[0].length
-    swung = [at for at, _ in swings]
-    for place, note in notes.values():
-        index = bisect_right(swung, place)
-        swing = swings[index - 1][1] if index else None
-        sounds = swing.sounding(place + pickup) - pickup if swing else place
-        time_s = round(max(0.0, clock.time_s(sounds)), 6)
-        yield PlayedEvent(note.id, note.piece, time_s, note.velocity, 1.0, Source.SCORE)
-        for back, grace in enumerate(reversed(note.graces), start=1):
-            at_s = round(max(0.0, time_s - 0.03 * back), 6)
-            yield PlayedEvent(grace.id, note.piece, at_s, grace.velocity, 1.0, Source.SCORE)

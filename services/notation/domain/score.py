@@ -9,14 +9,14 @@ and tuplet (`VoiceEvent.written`), beams from the meter (`engrave.beams`), so th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
-from typing import Final, Self
+from typing import Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
+from libs.common.meter import Meter
 
 MAX_BARS: Final = 100_000
 MAX_EVENTS: Final = 200_000
@@ -24,8 +24,7 @@ MAX_DURATION_S: Final = 12 * 3600.0
 MIN_BPM: Final = 20.0
 MAX_BPM: Final = 400.0
 TITLE_LENGTH: Final = 200
-
-_METER = re.compile(r"(\d{1,3})/(\d{1,3})", re.ASCII)
+REMARK_LENGTH: Final = 500
 
 
 class ScoreError(ValueError):
@@ -41,16 +40,12 @@ class ScoreError(ValueError):
         return ScoreError, (self.field, self.message)
 
 
-class Articulation(StrEnum):
-    """How a note is played. A flam has one grace, a drag two."""
-
-    ACCENT = "accent"
-    STRONG_ACCENT = "strong-accent"
-    GHOST = "ghost"
-    FLAM = "flam"
-    DRAG = "drag"
-    BUZZ = "buzz"
-    CHOKE = "choke"
+def read_meter(text: str, field: str = "time_signature") -> Meter:
+    """`"6/8"` -> Meter; ScoreError naming `field`."""
+    try:
+        return Meter.parse(text)
+    except ValueError as error:
+        raise ScoreError(field, str(error)) from None
 
 
 class Source(StrEnum):
@@ -60,14 +55,6 @@ class Source(StrEnum):
     MIDI = "midi"
     SCORE = "score"
     USER = "user"
-
-
-class Hand(StrEnum):
-    """Sticking; B is both at once."""
-
-    RIGHT = "R"
-    LEFT = "L"
-    BOTH = "B"
 
 
 class DynamicMark(StrEnum):
@@ -96,54 +83,6 @@ class TupletPart(StrEnum):
     START = "start"
     MIDDLE = "middle"
     STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A time signature, 1 to 32 over 1, 2, 4, 8, 16 or 32."""
-
-    numerator: int
-    denominator: int
-
-    @classmethod
-    def parse(cls, text: str, field: str = "time_signature") -> Self:
-        """`"6/8"` -> Meter; ScoreError naming `field`."""
-        found = _METER.fullmatch(text) if isinstance(text, str) else None
-        if not found:
-            raise ScoreError(field, 'expected a time signature such as "4/4"')
-        meter = cls(int(found[1]), int(found[2]))
-        if not 1 <= meter.numerator <= 32:
-            raise ScoreError(field, "the upper number must be 1 to 32")
-        if meter.denominator not in (1, 2, 4, 8, 16, 32):
-            raise ScoreError(field, "the lower number must be 1, 2, 4, 8, 16 or 32")
-        return meter
-
-    @classmethod
-    def of(cls, length: Fraction) -> Self | None:
-        """For a bar of this length, over 4 where that is whole; None where no meter fits."""
-        denominator = max(4, length.denominator)
-        beats = length * denominator
-        if denominator not in (4, 8, 16, 32) or beats.denominator != 1 or not 1 <= beats <= 32:
-            return None
-        return cls(int(beats), denominator)
-
-    @property
-    def length(self) -> Fraction:
-        """Of one bar, in whole notes."""
-        return Fraction(self.numerator, self.denominator)
-
-    @property
-    def is_compound(self) -> bool:
-        """6/8, 9/8, 12/8 and the like, felt in groups of three."""
-        return self.denominator >= 8 and self.numerator > 3 and self.numerator % 3 == 0
-
-    @property
-    def beat_unit(self) -> Fraction:
-        """The note that a metronome counts, in whole notes: 3/8 in 6/8, 1/4 in 4/4."""
-        return Fraction(3 if self.is_compound else 1, self.denominator)
-
-    def __str__(self) -> str:
-        return f"{self.numerator}/{self.denominator}"
 
 
 VALUES: Final[Mapping[Fraction, str]] = {
@@ -421,6 +360,8 @@ class Score:
     dynamics: tuple[Dynamic, ...] = ()
     hairpins: tuple[Hairpin, ...] = ()
     repeats: tuple[Repeat, ...] = ()
+    remark: str = ""
+    """A sentence or two for who plays it, below the title."""
 
     def notes(self) -> list[tuple[Bar, VoiceEvent, Note]]:
         """Every written note in order of bar, voice, start."""

@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final, TypeVar
 
+from libs.common.meter import Meter
 from services.notation.domain import engrave, form
 from services.notation.domain.bars import alternatives
 from services.notation.domain.clock import Clock, Line, bar_starts, beat_places, tempo_place
@@ -24,7 +25,6 @@ from services.notation.domain.score import (
     Dropped,
     Dynamic,
     Hairpin,
-    Meter,
     MeterMark,
     Note,
     PlayedEvent,
@@ -211,6 +211,7 @@ class Sheet:
         timeline = self._timeline(bars, starts)
         score = Score(
             title=self.base.score.title,
+            remark=self.base.score.remark,
             kit=self.base.score.kit,
             bars=bars,
             sections=tuple(

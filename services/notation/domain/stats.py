@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, median, quantiles
 from typing import Any, Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.doubt import is_unsure
 from services.notation.domain.kit import HANDS
-from services.notation.domain.score import Articulation, Hand, Swing
+from services.notation.domain.score import Swing
 from services.notation.domain.timemap import note_times
 
 

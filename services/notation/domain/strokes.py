@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
-from libs.common.drums import DrumPiece, Hit
-from services.notation.domain.score import Articulation, Dropped, Grace, Note
+from libs.common.drums import Articulation, DrumPiece, Hit
+from services.notation.domain.score import Dropped, Grace, Note
 
 FLAM_S: Final = (0.012, 0.080)
 # So close together, strokes are graces on any grid; up to 80 ms only if the grid has no room.

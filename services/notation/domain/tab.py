@@ -11,20 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from textwrap import wrap
 from typing import Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from services.notation.domain import engrave
 from services.notation.domain.directions import feels
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, kit_called
-from services.notation.domain.score import (
-    Articulation,
-    Bar,
-    Note,
-    ScoreError,
-    value_of,
-)
+from services.notation.domain.score import Bar, Note, ScoreError, value_of
 
 WIDTH: Final = 80
 MIN_WIDTH: Final = 40
@@ -104,6 +99,8 @@ def _top(
     if score.title:
         yield score.title
         yield "=" * len(score.title)
+    if score.remark:
+        yield from wrap(score.remark, width)
     facts = [str(mark.meter) for mark in document.timeline.meters[:1]]
     for tempo in document.timeline.tempo_map[:1]:
         name, dots = value_of(tempo.unit) or ("quarter", 0)

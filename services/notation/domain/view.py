@@ -15,14 +15,7 @@ from services.notation.domain.inline import Inliner, Stroke
 from services.notation.domain.kit import kit_called
 from services.notation.domain.musicxml import bar_id
 from services.notation.domain.pictures import Look, to_lines
-from services.notation.domain.score import (
-    Bar,
-    Grace,
-    Note,
-    PlayedEvent,
-    ScoreError,
-    VoiceEvent,
-)
+from services.notation.domain.score import Bar, Grace, Note, PlayedEvent, ScoreError, VoiceEvent
 from services.notation.domain.stats import summary
 from services.notation.domain.timemap import NoteTime, note_times
 
@@ -53,6 +46,7 @@ def to_view(
         "format": FORMAT,
         **(about or {}),
         "title": score.title,
+        "remark": score.remark,
         "tempo": round(tempo.quarters_per_minute) if tempo else None,
         "time_signature": summary(document).meter,
         "kit": (look.kit or kit_called(score.kit)).id,
