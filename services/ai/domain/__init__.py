@@ -1,0 +1,1 @@
+"""What the teacher knows: measured, composed, checked. No framework, no event."""
