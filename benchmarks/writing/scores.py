@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.hearing.truth import SAME
 from benchmarks.writing.truth import Note, Truth, families
-from libs.common.drums import DrumPiece, Hit
-from services.notation.domain.score import Articulation, Bar
+from libs.common.drums import Articulation, DrumPiece, Hit
+from services.notation.domain.score import Bar
 
 if TYPE_CHECKING:
     from services.notation.domain.document import ScoreDocument

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.common.database import SessionMaker
 from libs.common.errors import TooManyRequests, Unauthorized
 from libs.common.messaging.event import utc_now
-from libs.common.tokens import AUDIENCE, ISSUER
+from libs.common.tokens import AUDIENCE, ISSUER, digest_of
 from services.auth import keys, passwords
 from services.auth.models import FailedLogin, RefreshToken, User
 from services.auth.settings import AuthSettings
@@ -36,10 +35,6 @@ class Tokens:
     access_token: str
     refresh_token: str
     expires_in_s: int
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 async def _issue(
@@ -66,7 +61,7 @@ async def _issue(
         RefreshToken(
             family_id=family_id,
             user_id=user.id,
-            token_hash=_hash(refresh),
+            token_hash=digest_of(refresh),
             expires_at=now + timedelta(days=settings.refresh_token_expire_days),
         )
     )
@@ -133,12 +128,14 @@ async def refresh(
     reused = False
     async with sessions.begin() as session:
         user_id = await session.scalar(
-            select(RefreshToken.user_id).where(RefreshToken.token_hash == _hash(token))
+            select(RefreshToken.user_id).where(RefreshToken.token_hash == digest_of(token))
         )
         if user_id is not None:
             await _take_turn(session, user_id)
         row = await session.scalar(
-            select(RefreshToken).where(RefreshToken.token_hash == _hash(token)).with_for_update()
+            select(RefreshToken)
+            .where(RefreshToken.token_hash == digest_of(token))
+            .with_for_update()
         )
         now = utc_now()
         if row is not None and row.revoked_at is None and row.expires_at > now:
@@ -182,7 +179,7 @@ async def sign_out(session: AsyncSession, token: str) -> None:
     """End the token's family; fine when there is none."""
     found = await session.execute(
         select(RefreshToken.user_id, RefreshToken.family_id).where(
-            RefreshToken.token_hash == _hash(token)
+            RefreshToken.token_hash == digest_of(token)
         )
     )
     row = found.one_or_none()

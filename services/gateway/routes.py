@@ -24,7 +24,17 @@ SERVICES: Final = {
 }
 OF_SHARED_VIDEO: Final = frozenset({"video", "thumbnail"})
 """`/shared/{token}/…` that media answers."""
-OF_AI: Final = frozenset({"enhance", "with-enhancements", "variations"})
+OF_AI: Final = frozenset(
+    {
+        "analysis",
+        "enhance",
+        "with-enhancements",
+        "variations",
+        "practice-plan",
+        "compare",
+        "comparisons",
+    }
+)
 """`/notation/{id}/…` that ai answers."""
 
 PUBLIC: Final = frozenset(

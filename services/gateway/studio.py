@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import PlainTextResponse
 
 from libs.common.errors import NotFound
-from libs.common.ranges import byte_range
+from libs.common.ranges import part_of
 
 FOLDER: Final = Path(__file__).parent / "web"
 TYPES: Final = {
@@ -159,21 +159,14 @@ async def asset(digest: str, name: str, request: Request) -> Response:
     # better than none, and must not be kept under that address.
     kept = FOR_EVER if digest == studio.digest else "no-store"
     headers = {"Cache-Control": kept, "Vary": "Accept-Encoding"}
-    if found.media_type.startswith("video/"):
-        return _part(request, found, headers)
-    return _answer(request, found, headers)
-
-
-def _part(request: Request, found: Asset, headers: dict[str, str]) -> Response:
-    headers = headers | {"Accept-Ranges": "bytes"}
-    part = byte_range(request.headers.get("range"), len(found.data))
-    if part is None:
-        return Response(found.data, media_type=found.media_type, headers=headers)
+    if not found.media_type.startswith("video/"):
+        return _answer(request, found, headers)
+    part = part_of(request.headers.get("range"), len(found.data))
     return Response(
         found.data[part.start : part.start + part.length],
-        status_code=206,
+        status_code=part.status,
         media_type=found.media_type,
-        headers=headers | {"Content-Range": part.header},
+        headers=headers | part.headers,
     )
 
 

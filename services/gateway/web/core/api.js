@@ -22,6 +22,9 @@ export class Problem extends Error {
 
 export const OFFLINE = "offline";
 
+/** No answer came, or none of Backbeat's. */
+export const unreachable = (why) => new Problem(0, { type: OFFLINE, detail: why });
+
 async function problemOf(answer) {
   let body = {};
   try {
@@ -56,7 +59,7 @@ export async function ask(method, path, { json, body, headers = {}, query, signa
         credentials: "same-origin",
       });
     } catch (error) {
-      if (error instanceof TypeError || error.name === "TimeoutError") throw new Problem(0, { type: OFFLINE, detail: error.message });
+      if (error instanceof TypeError || error.name === "TimeoutError") throw unreachable(error.message);
       throw error;
     }
     if (answer.ok || answer.status === 304) return answer;
@@ -76,7 +79,7 @@ const answered = async (method, path, options) => {
   } catch (error) {
     if (error.name === "AbortError") throw error;
     // Cut off in the middle, or not Backbeat's answer at all.
-    throw new Problem(0, { type: OFFLINE, detail: error.message });
+    throw unreachable(error.message);
   }
 };
 

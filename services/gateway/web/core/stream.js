@@ -54,11 +54,17 @@ export async function follow(path, { onEvent, onState = () => {}, signal }) {
     if (ended || signal.aborted) return;
     onState("waiting");
     const wait = WAITS_MS[Math.min(failures++, WAITS_MS.length - 1)];
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, wait);
-      // Back on the air: no need to wait out the pause.
-      addEventListener("online", () => (clearTimeout(timer), resolve()), { once: true });
-      signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-    });
+    await pause(wait, signal);
   }
+}
+
+/** Wait so long, or until the network is back or nobody waits any more. Leaves no listener behind. */
+function pause(wait_ms, signal) {
+  return new Promise((resolve) => {
+    const over = new AbortController();
+    const end = () => (clearTimeout(timer), over.abort(), resolve());
+    const timer = setTimeout(end, wait_ms);
+    addEventListener("online", end, { signal: over.signal });
+    signal.addEventListener("abort", end, { signal: over.signal });
+  });
 }

@@ -1,8 +1,8 @@
 // Uploads that survive: in pieces by the tus protocol (tus-js-client), going on where they were after a cut
 // connection or a closed page. They belong to the page and not to a view: one may look around meanwhile.
 
-import { get, Problem, remove } from "./api.js";
-import { changes, isKnown, knownAs, token } from "./session.js";
+import { get, OFFLINE, Problem, remove } from "./api.js";
+import { changes, knownAs, token } from "./session.js";
 
 const ENDPOINT = "/media/uploads/";
 /** A piece is what one cut connection may cost, and what a server keeps in memory. */
@@ -49,7 +49,7 @@ class Uploads extends EventTarget {
   /** Send a file (or a recording). */
   async add(file, name = file.name) {
     const user = knownAs();
-    const { tus } = await library();
+    const tus = await library();
     const entry = { id: ++this.count, user, name, size: file.size, sent: 0, state: "sending", problem: null, videoId: null };
     entry.upload = new tus.Upload(file, {
       endpoint: ENDPOINT,
@@ -65,13 +65,13 @@ class Uploads extends EventTarget {
       },
       onShouldRetry: (error) => {
         if (!this.#mayGoOn(entry)) return false;
-        const status = error.originalResponse?.getStatus() ?? 0;
-        const again = status === 0 || status === 401 || status === 409 || status === 423 || status === 429 || status >= 500;
+        const { status, passing } = new Problem(error.originalResponse?.getStatus() ?? 0);
+        const again = passing || [401, 409, 423].includes(status);
         if (again) {
           entry.state = "waiting";
           this.#changed();
         }
-        return again && isKnown();
+        return again;
       },
       onProgress: (sent) => {
         entry.sent = sent;
@@ -100,7 +100,7 @@ class Uploads extends EventTarget {
       // No problem document: the network broke off.
     }
     const status = answer?.getStatus() ?? 0;
-    entry.problem = new Problem(status, status ? body : { type: "offline", detail: error.message });
+    entry.problem = new Problem(status, status ? body : { type: OFFLINE, detail: error.message });
     entry.state = "failed";
     this.#changed();
   }
@@ -111,10 +111,9 @@ class Uploads extends EventTarget {
     entry.sent = entry.size;
     entry.state = "checking";
     this.#changed();
-    const address = new URL(entry.upload.url, location.href).pathname;
     for (;;) {
       try {
-        const found = await get(address);
+        const found = await get(addressOf(entry));
         if (!this.#mayGoOn(entry)) return;
         if (found.state === "accepted") {
           entry.videoId = found.video_id;
@@ -165,10 +164,12 @@ class Uploads extends EventTarget {
     if (entry.state === "done" || !entry.upload.url) return;
     await entry.upload.abort();
     if (entry.state !== "failed" || !entry.problem?.status) {
-      await takeBack(new URL(entry.upload.url, location.href).pathname).catch(() => {});
+      await takeBack(addressOf(entry)).catch(() => {});
     }
   }
 }
+
+const addressOf = (entry) => new URL(entry.upload.url, location.href).pathname;
 
 let loading = null;
 
@@ -183,7 +184,7 @@ export function forgetDone(videoId) {
 /** The library is fetched with the first upload. */
 function library() {
   loading ??= import("../vendor/later/tus.min.js").then(
-    () => ({ tus: globalThis.tus }),
+    () => globalThis.tus,
     () => {
       loading = null;
       throw new Problem(0, { type: "part-missing" });

@@ -16,8 +16,6 @@ export class SilentMedia extends EventTarget {
     this.paused = true;
     this.muted = true;
     this.volume = 1;
-    this.readyState = 4;
-    this.error = null;
     this.from = 0;
     this.since = 0;
     this.rate = 1;
@@ -91,7 +89,7 @@ export class Player extends EventTarget {
     this.muted = new Set();
     this.counting = 0;
     this.rate = 1;
-    this.loops = 0;
+    this.ranOut = false;
     this.snippetEnd_s = null;
     this.frame = () => this.#frame();
     this.listeners = {
@@ -289,7 +287,6 @@ export class Player extends EventTarget {
   }
 
   #again(loop) {
-    this.loops += 1;
     this.dispatchEvent(new Event("looped"));
     if (this.countIn) this.media.pause();
     this.seek(loop.start_s);

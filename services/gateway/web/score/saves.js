@@ -2,7 +2,7 @@
 // done once; kept in the browser until the server has answered, so that neither a cut connection nor a
 // closed page loses one. What is kept belongs to the person who did it and to one window at a time.
 
-import { ask, newId, Problem } from "../core/api.js";
+import { ask, newId, Problem, unreachable } from "../core/api.js";
 import { knownAs } from "../core/session.js";
 import { keys, read, write } from "../core/store.js";
 
@@ -138,7 +138,7 @@ export class Saves extends EventTarget {
     else answer = await ask("PUT", root, { ...how, json: save.body });
     const version = Number(answer.headers.get("etag")?.replaceAll('"', ""));
     // Whatever answered (a hotel's sign-in page, say), it was not Backbeat.
-    if (!version) throw new Problem(0, { type: "offline" });
+    if (!version) throw unreachable("no version");
     return version;
   }
 
@@ -179,7 +179,7 @@ export class Saves extends EventTarget {
   #failed(error) {
     // Taken back to be sent anew.
     if (error.name === "AbortError") return;
-    const problem = error instanceof Problem ? error : new Problem(0, { type: "offline", detail: error.message });
+    const problem = error instanceof Problem ? error : unreachable(error.message);
     const save = this.waiting[0];
     if (this.closed) {
       // The session's end has closed the page as well: one is told all the same.

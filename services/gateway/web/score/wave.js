@@ -114,8 +114,7 @@ export class Wave {
   }
 
   #ink() {
-    const styles = getComputedStyle(this.near);
-    return { ink: styles.getPropertyValue("--wave").trim() || "#888", strong: styles.color };
+    return { ink: getComputedStyle(this.outline).color, strong: getComputedStyle(this.near).color };
   }
 
   #drawOutline() {

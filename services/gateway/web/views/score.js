@@ -3,7 +3,7 @@
 
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { Again } from "../core/again.js";
-import { get, Problem } from "../core/api.js";
+import { Problem } from "../core/api.js";
 import { isKnown } from "../core/session.js";
 import { read, write } from "../core/store.js";
 import { duration, moment, t, wordsFor } from "../core/texts.js";
@@ -193,9 +193,7 @@ class ScorePage {
 
   #begin() {
     const { source, view } = this;
-    this.player.attach(new SilentMedia(Math.max(view.duration_s ?? 0, this.sheet.timeline.ends_s)));
-    this.player.read(this.sheet.timeline);
-    this.player.mix = "drums";
+    this.#drumsAlone();
     this.saves = source.readOnly ? null : new Saves(source.id, view.version);
     this.editor = new Editor({ sheet: this.sheet, player: this.player, saves: this.saves, readOnly: source.readOnly });
     this.editor.addEventListener("change", () => this.draw());
@@ -310,9 +308,14 @@ class ScorePage {
     this.screen.replaceChildren(element("p", "hint"));
     this.screen.firstChild.textContent = words;
     say(words, { name: "media", kind: "error" });
+    this.#drumsAlone();
+    this.draw();
+  }
+
+  /** Without a recording a clock runs that is as long. */
+  #drumsAlone() {
     this.player.mix = "drums";
     this.player.attach(new SilentMedia(Math.max(this.view.duration_s ?? 0, this.sheet.timeline.ends_s)));
-    this.draw();
   }
 
   #watchSize() {
@@ -365,9 +368,8 @@ class ScorePage {
     if (this.stopped) return;
     try {
       if (choice) {
-        const newest = await get(`/notation/${this.source.id}`);
-        this.saves.resolve(newest.version, { keep: choice === "both" });
         await this.load();
+        this.saves.resolve(this.view.version, { keep: choice === "both" });
         return;
       }
     } catch (error) {

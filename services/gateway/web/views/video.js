@@ -35,8 +35,7 @@ export class VideoView {
 
   async #look() {
     try {
-      this.video = await get(`/media/videos/${this.id}`);
-      this.video.jobs.forEach((job) => this.jobs.set(job.id, job));
+      await this.#fetch();
       this.problem = null;
       this.opening.done();
     } catch (problem) {
@@ -47,6 +46,11 @@ export class VideoView {
     if (this.leaving.signal.aborted) return;
     this.draw();
     if (this.video && this.#open()) await this.watch();
+  }
+
+  async #fetch() {
+    this.video = await get(`/media/videos/${this.id}`);
+    this.video.jobs.forEach((job) => this.jobs.set(job.id, job));
   }
 
   stop() {
@@ -98,8 +102,7 @@ export class VideoView {
   async #ask(work) {
     try {
       await work();
-      this.video = await get(`/media/videos/${this.id}`);
-      this.video.jobs.forEach((job) => this.jobs.set(job.id, job));
+      await this.#fetch();
       if (this.#open()) this.watch();
     } catch (problem) {
       complain(problem);

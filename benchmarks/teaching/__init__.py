@@ -1,0 +1,1 @@
+"""How true what the teacher says of a part is."""
