@@ -356,6 +356,7 @@ def openapi() -> None:
 
 def openapi_document() -> dict[str, Any]:
     """All services' routes in one document, as the gateway serves it."""
+    from services.ai.wiring import make_ai_app
     from services.audio.wiring import make_audio_app
     from services.auth.wiring import make_auth_app
     from services.gateway.domain.openapi import merge
@@ -368,6 +369,7 @@ def openapi_document() -> dict[str, Any]:
             "media": make_media_app().openapi(),
             "audio": make_audio_app().openapi(),
             "notation": make_notation_app().openapi(),
+            "ai": make_ai_app().openapi(),
         }
     )
 

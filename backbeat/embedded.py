@@ -174,6 +174,8 @@ async def build_all(
 ) -> dict[str, Running]:
     """Every service, wired for one process. Settings of the environment count, but for the ones
     that make it one system."""
+    from services.ai.settings import AiSettings
+    from services.ai.wiring import build as build_ai
     from services.audio.settings import AudioSettings
     from services.audio.wiring import build as build_audio
     from services.auth.settings import AuthSettings
@@ -213,5 +215,6 @@ async def build_all(
         "media": await build_media(load(MediaSettings, **shared), transport),
         "audio": await build_audio(load(AudioSettings, **shared), transport),
         "notation": await build_notation(load(NotationSettings, **shared), transport),
+        "ai": await build_ai(load(AiSettings, **shared), transport),
         "gateway": await build_gateway(gateway),
     }
