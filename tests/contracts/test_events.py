@@ -12,13 +12,14 @@ import pytest
 
 from libs.common.asyncapi import asyncapi_document
 from libs.common.events import DURABLE, SUBSCRIBERS, TRANSIENT
+from libs.common.events.notation import ScoreEvent
 from libs.common.messaging import Consumers, Event
 from libs.common.messaging.event import Message
 
 EXAMPLES = Path(__file__).parent / "examples"
 BY_TYPE = {kind.type: kind for kind in SUBSCRIBERS}
 KEPT = sorted(EXAMPLES.glob("*/*.json"))
-HEARING = ("auth", "media", "audio", "notation")
+HEARING = ("auth", "media", "audio", "notation", "ai")
 
 
 def every_event(kind: type[Event] = Event) -> set[type[Event]]:
@@ -75,6 +76,8 @@ def test_a_kept_example_parses_with_every_field_known_and_its_value_kept(path: P
 def test_a_kept_example_tells_whom_it_is_about(path: Path) -> None:
     example, kind = kept(path), BY_TYPE[path.parent.name]
     about = "video_id" if "video_id" in kind.model_fields else "user_id"
+    if issubclass(kind, ScoreEvent):
+        about = "notation_id"
     assert kind.model_validate(example).subject == example[about]
 
 

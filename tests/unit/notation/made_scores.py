@@ -7,23 +7,22 @@ from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
+from libs.common.meter import Meter
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.engrave import Placed, beat_spans, write_bar
 from services.notation.domain.score import (
-    Articulation,
     Bar,
     Dynamic,
     DynamicMark,
     Hairpin,
     HairpinKind,
-    Hand,
-    Meter,
     Note,
     Section,
     Swing,
     TempoMark,
     VoiceEvent,
+    read_meter,
 )
 from tests.unit.notation.charts import Pen, document_of
 
@@ -48,7 +47,7 @@ def score_of(
     has: stickings, dynamics, hairpins, sections, tempo and swing marks."""
     random = Random(seed)
     pen = Pen()
-    meter = Meter.parse(random.choice(METERS))
+    meter = read_meter(random.choice(METERS))
     bars = []
     has_pickup = random.random() < 0.3 if pickup is None else pickup
     if has_pickup and meter.length > 2 * meter.beat_unit:
@@ -57,7 +56,7 @@ def score_of(
         bars.append(upbeat)
     for number in range(1, random.randint(4, 9)):
         if random.random() < 0.15:
-            meter = Meter.parse(random.choice(METERS))
+            meter = read_meter(random.choice(METERS))
         bars.append(_bar(random, pen, number, meter, cuts, words=words))
     made = document_of(bars, title=random.choice(_NAMES), bpm=random.uniform(60, 160))
     if not words:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.common.drums import Beat, DrumPiece, Hit
+from libs.common.drums import Articulation, Beat, DrumPiece, Hand, Hit
 from libs.common.performance import Performance
 from services.notation.domain import edits, imports
 from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.kit import STANDARD
 from services.notation.domain.quantise import Options, quantise
-from services.notation.domain.score import Articulation, Hand, Meter, ScoreError
+from services.notation.domain.score import ScoreError, read_meter
 from services.notation.domain.sheet import Sheet
 from services.notation.writing import changed
 from tests.unit.notation.performances import played, rock, shuffle
@@ -324,7 +324,7 @@ def test_any_operations_give_a_valid_score_or_say_why_not(data: st.DataObject) -
     told = places(after).keys() | {lost.id for lost in after.performance.dropped}
     told |= {grace.id for _, _, note in after.score.notes() for grace in note.graces}
     assert known <= told
-    assert all(bar.length == Meter.parse(str(bar.meter)).length for bar in after.score.bars[1:])
+    assert all(bar.length == read_meter(str(bar.meter)).length for bar in after.score.bars[1:])
 
 
 GOLDEN = sorted((Path(__file__).parents[2] / "golden").glob("*.json"))
@@ -482,7 +482,7 @@ def test_thousands_of_notes_move_in_one_operation() -> None:
     ],
 )
 def test_writing_anew_keeps_the_meters(meter: str, bars: int, change: dict[str, str]) -> None:
-    unit = Meter.parse(meter).beat_unit
+    unit = read_meter(meter).beat_unit
     count = int(Fraction(meter) / unit)
     beats = [Beat(1 + 0.6 * i, i % count + 1) for i in range(bars * count + 1)]
     hits = [Hit(beat.time_s, DrumPiece.SNARE, 90) for beat in beats[:-1]]

@@ -5,13 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.drums import DrumPiece
+from libs.common.meter import Meter
 from services.notation.domain.engrave import beams, beats_of, placed_notes, write_bar
-from services.notation.domain.score import Bar, Meter, Note, ScoreError, value_of
+from services.notation.domain.score import Bar, Note, ScoreError, read_meter, value_of
 
 
 def bar_of(meter: str, *places: str, piece: DrumPiece = DrumPiece.SNARE) -> Bar:
     notes = [(Fraction(at), Note(f"n{i}", piece, 90)) for i, at in enumerate(places)]
-    return write_bar(1, Meter.parse(meter), notes)
+    return write_bar(1, read_meter(meter), notes)
 
 
 def read(bar: Bar, voice: int = 0) -> str:

@@ -16,12 +16,11 @@ import verovio
 from jsonschema_rs import validator_for
 from lxml import etree
 
-from libs.common.drums import GM_NOTE, DrumPiece
+from libs.common.drums import GM_NOTE, Articulation, DrumPiece
 from services.notation.domain.clock import bar_starts, sounding_start
 from services.notation.domain.document import SCHEMA_PATH, ScoreDocument
 from services.notation.domain.exports import export
 from services.notation.domain.kit import STANDARD
-from services.notation.domain.score import Articulation
 from tests.golden.build import documents, kept, written
 from tests.golden.grooves import GROOVES
 from tests.unit.notation.readers import needs_musescore, schema_faults, through_musescore

@@ -16,12 +16,12 @@ from typing import Any
 import mido
 import pytest
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.exports import export
 from services.notation.domain.imports import MAX_FILE_BYTES, MAX_MIDI_BYTES, MAX_XML_BYTES, read
 from services.notation.domain.kit import KITS, STANDARD
-from services.notation.domain.score import MAX_EVENTS, Articulation, ScoreError
+from services.notation.domain.score import MAX_EVENTS, ScoreError
 from services.notation.writing import Source, read_file
 from tests.golden.build import documents
 from tests.unit.notation.made_scores import score_of

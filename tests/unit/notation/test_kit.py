@@ -6,9 +6,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from libs.common.drums import GM_NOTE, DrumPiece
+from libs.common.drums import GM_NOTE, DrumPiece, Hand
 from services.notation.domain.kit import FOLDER, KITS, SCHEMA_PATH, Kit, kit_called
-from services.notation.domain.score import Hand, ScoreError
+from services.notation.domain.score import ScoreError
 
 P = DrumPiece
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from libs.common.drums import Beat, DrumPiece, Hit
+from libs.common.drums import Articulation, Beat, DrumPiece, Hit
+from libs.common.meter import Meter
 from libs.common.performance import Performance
 from services.notation.domain.clock import bar_starts
 from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.quantise import quantise
-from services.notation.domain.score import Articulation, Meter
+from services.notation.domain.score import read_meter
 from tests.golden.build import documents
 from tests.golden.grooves import GROOVES
 
@@ -257,7 +258,7 @@ BOTH = pytest.mark.parametrize(("jitter_s", "least"), [(TIGHT_S, 1.0), (LOOSE_S,
 @BOTH
 def test_any_meter_comes_back(meter: str, jitter_s: float, least: float) -> None:
     bpm = 70 if meter.endswith("8") else 112
-    takes = [groove(Meter.parse(meter), seed) for seed in SEEDS]
+    takes = [groove(read_meter(meter), seed) for seed in SEEDS]
     checked(takes, least, bpm=bpm, jitter_s=jitter_s)
 
 
@@ -266,7 +267,7 @@ def test_any_meter_comes_back(meter: str, jitter_s: float, least: float) -> None
 def test_odd_eighths_come_back_where_each_eighth_is_a_beat(
     meter: str, jitter_s: float, least: float
 ) -> None:
-    takes = [groove(Meter.parse(meter), seed, cut=1) for seed in SEEDS]
+    takes = [groove(read_meter(meter), seed, cut=1) for seed in SEEDS]
     checked(takes, least, bpm=220, jitter_s=jitter_s)
 
 
@@ -375,7 +376,7 @@ def with_fill(meter: Meter, seed: int, cut: int, *, tuplets: bool) -> Take:
 def test_a_fill_in_finer_notes_is_written_as_played(
     meter: str, cut: int, tuplets: bool, bpm: float, jitter_s: float, least: float
 ) -> None:
-    takes = [with_fill(Meter.parse(meter), seed, cut, tuplets=tuplets) for seed in SEEDS]
+    takes = [with_fill(read_meter(meter), seed, cut, tuplets=tuplets) for seed in SEEDS]
     checked(takes, least, bpm=bpm, jitter_s=jitter_s)
 
 

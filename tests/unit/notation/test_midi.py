@@ -5,14 +5,14 @@ from io import BytesIO
 import mido
 import pytest
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from libs.common.performance import Performance
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.engrave import write_bar
 from services.notation.domain.kit import kit_called
 from services.notation.domain.midi import CLICK_HIGH, CLICK_LOW, to_midi
 from services.notation.domain.quantise import quantise
-from services.notation.domain.score import Articulation, ScoreError, Swing, TempoMark
+from services.notation.domain.score import ScoreError, Swing, TempoMark
 from tests.unit.notation.charts import FOUR, SIX, Pen, Stroke, chart, document_of, rock_bar
 from tests.unit.notation.performances import played, rock
 

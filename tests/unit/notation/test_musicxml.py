@@ -6,22 +6,14 @@ import music21
 import pytest
 from lxml import etree
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece, Hand
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.engrave import write_bar
 from services.notation.domain.exports import export
 from services.notation.domain.kit import kit_called
 from services.notation.domain.layout import line_breaks
 from services.notation.domain.musicxml import to_musicxml
-from services.notation.domain.score import (
-    Articulation,
-    Dynamic,
-    DynamicMark,
-    Hand,
-    Repeat,
-    ScoreError,
-    Swing,
-)
+from services.notation.domain.score import Dynamic, DynamicMark, Repeat, ScoreError, Swing
 from tests.unit.notation.charts import FOUR, Pen, chart, document_of, rock_bar
 
 F = Fraction

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.drums import Beat, DrumPiece, Hit
+from libs.common.drums import Articulation, Beat, DrumPiece, Hit
+from libs.common.meter import Meter
 from libs.common.performance import Performance
 from services.notation.domain import engrave
 from services.notation.domain.document import ScoreDocument, check
 from services.notation.domain.quantise import Options, quantise
-from services.notation.domain.score import Articulation, Bar, Grace, Meter, ScoreError
+from services.notation.domain.score import Bar, Grace, ScoreError
 from tests.unit.notation.performances import Stroke, played, rock, shuffle
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)

@@ -16,13 +16,13 @@ import musicdiff
 import pytest
 from musicdiff.detaillevel import DetailLevel
 
-from libs.common.drums import GM_NOTE, DrumPiece
+from libs.common.drums import GM_NOTE, Articulation, DrumPiece
 from services.notation.domain.clock import bar_starts
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.exports import export
 from services.notation.domain.imports import read
 from services.notation.domain.kit import KITS, STANDARD
-from services.notation.domain.score import Articulation, Score, Timeline, VoiceEvent
+from services.notation.domain.score import Score, Timeline, VoiceEvent
 from tests.golden.build import documents
 from tests.golden.grooves import GROOVES
 from tests.unit.notation.charts import chart

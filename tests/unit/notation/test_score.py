@@ -11,7 +11,7 @@ from libs.common.drums import DrumPiece
 from services.notation.domain.document import SCHEMA_PATH, ScoreDocument
 from services.notation.domain.kit import SCHEMA_PATH as KIT_SCHEMA_PATH
 from services.notation.domain.quantise import Options, quantise
-from services.notation.domain.score import Meter, ScoreError, Swing, value_of
+from services.notation.domain.score import ScoreError, Swing, read_meter, value_of
 from tests.unit.notation.performances import Stroke, played, rock, shuffle
 
 Spoil = Callable[[dict[str, Any]], object]
@@ -150,9 +150,9 @@ def test_one_id_on_two_notes_is_refused():
 
 
 def test_the_metronome_counts_dotted_quarters_in_six_eight():
-    assert Meter.parse("6/8").beat_unit == Fraction(3, 8)
-    assert Meter.parse("3/8").beat_unit == Fraction(1, 8)
-    assert Meter.parse("4/4").beat_unit == Fraction(1, 4)
+    assert read_meter("6/8").beat_unit == Fraction(3, 8)
+    assert read_meter("3/8").beat_unit == Fraction(1, 8)
+    assert read_meter("4/4").beat_unit == Fraction(1, 4)
 
 
 def test_a_length_has_at_most_two_dots():

@@ -3,7 +3,7 @@ import re
 import pytest
 from lxml import etree
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.engrave import write_bar
 from services.notation.domain.kit import kit_called
@@ -15,7 +15,7 @@ from services.notation.domain.pictures import (
     to_svg,
     to_svg_pages,
 )
-from services.notation.domain.score import Articulation, ScoreError
+from services.notation.domain.score import ScoreError
 from tests.unit.notation.charts import FOUR, Pen, chart, document_of, rock_bar
 
 SVG = "{http://www.w3.org/2000/svg}"

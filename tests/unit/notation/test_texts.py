@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from libs.common.drums import DrumPiece
+from libs.common.drums import Articulation, DrumPiece
 from services.notation.domain.abc_notation import to_abc
 from services.notation.domain.chart import to_chart
 from services.notation.domain.document import ScoreDocument
@@ -22,7 +22,7 @@ from services.notation.domain.lilypond import NAMES, to_lilypond
 from services.notation.domain.musicxml import to_musicxml
 from services.notation.domain.note_names import to_cubase, to_reaper
 from services.notation.domain.pictures import Look, to_svg
-from services.notation.domain.score import Articulation, Meter, Repeat, ScoreError, Swing
+from services.notation.domain.score import Repeat, ScoreError, Swing, read_meter
 from services.notation.domain.tab import to_tab
 from tests.unit.notation.charts import FOUR, SIX, Pen, chart, document_of, fill_bar, rock_bar
 
@@ -264,7 +264,7 @@ def test_a_tab_keeps_to_its_width_and_numbers_its_bars():
 @pytest.mark.parametrize("meter", ["4/4", "7/8", "5/16", "12/8", "3/2", "1/4"])
 def test_in_a_tab_no_stroke_is_lost(meter: str):
     pen = Pen()
-    size = Meter.parse(meter)
+    size = read_meter(meter)
     steps = int(size.length * 32)
     bars = [write_bar(1, size, [pen.note(F(i, 32), P.SNARE) for i in range(0, steps, 3)])]
     source = to_tab(document_of(bars)).decode()
