@@ -29,6 +29,7 @@ class JobType(StrEnum):
     ENHANCEMENT = "enhancement"
     NOTATION = "notation"
     ENRICHMENT = "enrichment"
+    VISION = "vision"
 
 
 class Options(BaseModel):
@@ -153,6 +154,25 @@ class EnrichmentOptions(Options):
     enhancement_type: EnhancementType = EnhancementType.FULL_ANALYSIS
 
 
+class VisionOptions(Options):
+    """How the picture is looked at."""
+
+    mirrored: bool | None = Field(
+        None, description="Whether the picture is a mirror's, as of a selfie camera. Null: found."
+    )
+    handed: Literal["right", "left"] | None = Field(
+        None,
+        description="right: the right hand leads and the hi-hat stands on the left. Null: found.",
+    )
+    offset_s: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        allow_inf_nan=False,
+        description="How far the sound lies after the picture, in seconds. Null: measured.",
+    )
+
+
 OPTIONS: dict[JobType, type[Options]] = {
     JobType.EXTRACTION: ExtractionOptions,
     JobType.ONSET: HearingOptions,
@@ -161,6 +181,7 @@ OPTIONS: dict[JobType, type[Options]] = {
     JobType.ENHANCEMENT: EnhancementOptions,
     JobType.NOTATION: NotationOptions,
     JobType.ENRICHMENT: EnrichmentOptions,
+    JobType.VISION: VisionOptions,
 }
 
 
