@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test browser check format openapi showcase migrate clean
+.PHONY: help setup demo run test browser check format openapi showcase models migrate clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ openapi: $(VENV)/.installed-dev ## Write docs/*.json anew: OpenAPI, AsyncAPI, sc
 
 showcase: $(VENV)/.installed ## Make the studio's demo score anew
 	$(BIN)/python -m backbeat.showcase
+
+models: $(VENV)/.installed ## Fetch the pose networks from the package registry
+	@$(BIN)/backbeat models fetch
 
 migrate: $(VENV)/.installed ## Upgrade the schemas of DATABASE_URL
 	$(BIN)/backbeat migrate

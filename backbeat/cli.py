@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from backbeat import models_command
 from libs.common.settings import SettingsProblem
 
 console = Console()
@@ -37,6 +38,7 @@ dead_letters = typer.Typer(
     help="Events that could not be handled. Look, mend the cause, replay.", no_args_is_help=True
 )
 app.add_typer(admin, name="admin")
+app.add_typer(models_command.app, name="models")
 admin.add_typer(dead_letters, name="dead-letters")
 
 DataFolder = Annotated[
@@ -362,6 +364,7 @@ def openapi_document() -> dict[str, Any]:
     from services.gateway.domain.openapi import merge
     from services.media.wiring import make_media_app
     from services.notation.wiring import make_notation_app
+    from services.vision.wiring import make_vision_app
 
     return merge(
         {
@@ -370,6 +373,7 @@ def openapi_document() -> dict[str, Any]:
             "audio": make_audio_app().openapi(),
             "notation": make_notation_app().openapi(),
             "ai": make_ai_app().openapi(),
+            "vision": make_vision_app().openapi(),
         }
     )
 
