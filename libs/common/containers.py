@@ -133,6 +133,19 @@ def moving_pictures(container: InputContainer) -> VideoStream | None:
     return None
 
 
+def playback_zero_s(container: InputContainer) -> float:
+    """Where a player starts, on the container's clock: the earlier of the first sound's and the
+    first picture's start. What is heard and what is seen are both told from there."""
+    sound = container.streams.audio[0] if container.streams.audio else None
+    starts_s = [
+        float(track.start_time * track.time_base)
+        for track in (sound, moving_pictures(container))
+        if track is not None and track.start_time is not None and track.time_base is not None
+    ]
+    # Before 0 lies only an encoder's priming, or what an edit list cuts off.
+    return max(0.0, min(starts_s, default=0.0))
+
+
 def _duration_s(container: InputContainer) -> float | None:
     if container.duration is not None and container.duration > 0:
         return container.duration / _AV_TIME_BASE

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from libs.common.database import NAMING, async_url
 
 ROOT = Path(__file__).resolve().parents[2]
-BACKENDS = ("auth", "media", "audio", "notation", "ai")
+BACKENDS = ("auth", "media", "audio", "notation", "ai", "vision")
 """Services with a schema of their own."""
 
 

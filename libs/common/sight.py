@@ -18,7 +18,7 @@ from libs.common.drums import DrumPiece, Hand
 FORMAT: Final = "backbeat-sight/1"
 
 Side = Literal["right", "left"]
-OffsetSource = Literal["flow", "wrists", "given"]
+OffsetSource = Literal["flow", "wrists", "another-shot", "given"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Sight:
         return sum(stroke.hand is not None for stroke in self.strokes)
 
     def to_json(self) -> bytes:
-        """The file. Numbers are rounded: 0.1 ms, and a thousandth of the picture or of certainty."""
+        """The file. Numbers are rounded to 0.0001: 0.1 ms for times."""
         return json.dumps(
             {"format": FORMAT} | _rounded(asdict(self)), separators=(",", ":"), allow_nan=False
         ).encode()
@@ -196,16 +196,14 @@ def _rounded(value: Any) -> Any:
 def _shot(document: dict[str, Any]) -> Shot:
     sync = document["sync"]
     return Shot(
-        **document
-        | {"sync": Sync(**sync) if sync else None, "reasons": tuple(document["reasons"])}
+        **document | {"sync": Sync(**sync) if sync else None, "reasons": tuple(document["reasons"])}
     )
 
 
 def _stroke(document: dict[str, Any]) -> Stroke:
     hand = document["hand"]
     return Stroke(
-        **document
-        | {"piece": DrumPiece(document["piece"]), "hand": Hand(hand) if hand else None}
+        **document | {"piece": DrumPiece(document["piece"]), "hand": Hand(hand) if hand else None}
     )
 
 

@@ -8,13 +8,17 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from libs.common.errors import Invalid
+from libs.common.options import Options, VisionOptions
 from libs.common.teaching import EnhancementType
 
 PIPELINE = ("extraction", "onset", "notation")
 """The automatic steps, in their order."""
+SEEN_AFTER = ("extraction", "onset")
+"""What the automatic look at the hands waits for; it goes on beside the rest, and a score without
+hands is a score all the same."""
 
 _IDS = UUID("6f6d1c5e-2f5b-4b7e-9a55-0e6f4e0c7b1d")
 
@@ -30,16 +34,6 @@ class JobType(StrEnum):
     NOTATION = "notation"
     ENRICHMENT = "enrichment"
     VISION = "vision"
-
-
-class Options(BaseModel):
-    """Base: unknown options are refused, so that a typing error does not pass for a default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    def chosen(self) -> dict[str, Any]:
-        """As it travels in events and rows."""
-        return self.model_dump(mode="json")
 
 
 class ExtractionOptions(Options):
@@ -152,25 +146,6 @@ class EnrichmentOptions(Options):
     """What the teacher says of a video's newest score."""
 
     enhancement_type: EnhancementType = EnhancementType.FULL_ANALYSIS
-
-
-class VisionOptions(Options):
-    """How the picture is looked at."""
-
-    mirrored: bool | None = Field(
-        None, description="Whether the picture is a mirror's, as of a selfie camera. Null: found."
-    )
-    handed: Literal["right", "left"] | None = Field(
-        None,
-        description="right: the right hand leads and the hi-hat stands on the left. Null: found.",
-    )
-    offset_s: float | None = Field(
-        None,
-        ge=-1,
-        le=1,
-        allow_inf_nan=False,
-        description="How far the sound lies after the picture, in seconds. Null: measured.",
-    )
 
 
 OPTIONS: dict[JobType, type[Options]] = {

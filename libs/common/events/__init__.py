@@ -24,6 +24,7 @@ from libs.common.events.notation import (
     ScoreRemoved,
     ShareRevoked,
 )
+from libs.common.events.vision import StrokesDetected
 from libs.common.events.work import (
     AiWorkFailed,
     AiWorkStarted,
@@ -32,6 +33,10 @@ from libs.common.events.work import (
     AudioWorkProgressed,
     AudioWorkStarted,
     NotationWorkFailed,
+    VisionWorkAccepted,
+    VisionWorkFailed,
+    VisionWorkProgressed,
+    VisionWorkStarted,
 )
 from libs.common.messaging.event import Event
 
@@ -62,26 +67,31 @@ __all__ = [
     "ScoreRemoved",
     "ShareRevoked",
     "StemsSeparated",
+    "StrokesDetected",
     "UserDeleted",
     "UserRegistered",
     "VariationsCreated",
     "VideoDeleted",
     "VideoUploaded",
+    "VisionWorkAccepted",
+    "VisionWorkFailed",
+    "VisionWorkProgressed",
+    "VisionWorkStarted",
 ]
 
 SUBSCRIBERS: dict[type[Event], tuple[str, ...]] = {
     UserRegistered: (),
     UserDeleted: ("media", "notation", "ai"),
-    VideoUploaded: ("audio", "notation", "ai"),
-    VideoDeleted: ("audio", "notation", "ai"),
-    JobRequested: ("audio", "notation", "ai"),
-    JobCancelled: ("audio", "notation", "ai"),
+    VideoUploaded: ("audio", "notation", "ai", "vision"),
+    VideoDeleted: ("audio", "notation", "ai", "vision"),
+    JobRequested: ("audio", "notation", "ai", "vision"),
+    JobCancelled: ("audio", "notation", "ai", "vision"),
     AudioWorkAccepted: ("media",),
     AudioWorkStarted: ("media",),
     AudioWorkFailed: ("media",),
     AudioWorkProgressed: ("media",),
     AudioExtracted: ("media", "audio"),
-    EventsDetected: ("media", "notation"),
+    EventsDetected: ("media", "notation", "vision"),
     StemsSeparated: ("media",),
     AudioEnhanced: ("media",),
     NotationWorkFailed: ("media",),
@@ -97,6 +107,11 @@ SUBSCRIBERS: dict[type[Event], tuple[str, ...]] = {
     AiWorkFailed: ("media",),
     NotationEnriched: ("media",),
     VariationsCreated: ("notation",),
+    VisionWorkAccepted: ("media",),
+    VisionWorkStarted: ("media",),
+    VisionWorkFailed: ("media",),
+    VisionWorkProgressed: ("media",),
+    StrokesDetected: ("media", "notation"),
 }
 
 DURABLE = {kind.type: who for kind, who in SUBSCRIBERS.items() if not kind.transient}

@@ -87,3 +87,27 @@ class AiWorkFailed(WorkFailed):
     """From ai."""
 
     type: ClassVar[str] = "ai.work-failed.v1"
+
+
+class VisionWorkAccepted(WorkAccepted):
+    """From vision."""
+
+    type: ClassVar[str] = "vision.work-accepted.v1"
+
+
+class VisionWorkStarted(WorkStarted):
+    """From vision."""
+
+    type: ClassVar[str] = "vision.work-started.v1"
+
+
+class VisionWorkFailed(WorkFailed):
+    """From vision."""
+
+    type: ClassVar[str] = "vision.work-failed.v1"
+
+
+class VisionWorkProgressed(WorkProgressed):
+    """From vision."""
+
+    type: ClassVar[str] = "vision.work-progressed.v1"

@@ -13,7 +13,7 @@ import soundfile
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from libs.common.containers import UnreadableContainer, moving_pictures, open_container
+from libs.common.containers import UnreadableContainer, open_container, playback_zero_s
 from services.audio.domain.errors import (
     CorruptAudio,
     EmptyAudio,
@@ -124,7 +124,7 @@ def _pour(
     progress: Callable[[float], None] | None,
 ) -> int:
     """Decode all of the stream into the writer; the number of packets that failed."""
-    zero_s = _zero_s(container, stream)
+    zero_s = playback_zero_s(container)
     total_s = (container.duration or 0) / 1_000_000
     packets = failures = 0
     told_s = 0.0
@@ -165,16 +165,6 @@ def _packets(
         yield from container.demux(stream)
     except av.FFmpegError:
         yield None
-
-
-def _zero_s(container: InputContainer, stream: AudioStream) -> float:
-    starts_s = [
-        float(track.start_time * track.time_base)
-        for track in (stream, moving_pictures(container))
-        if track is not None and track.start_time is not None and track.time_base is not None
-    ]
-    # Before 0 lies only an encoder's priming, or what an edit list cuts off.
-    return max(0.0, min(starts_s, default=0.0))
 
 
 class _Writer:

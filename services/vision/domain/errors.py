@@ -25,6 +25,13 @@ class UnreadableVideo(SeeingError):
     )
 
 
+class NoPictures(SeeingError):
+    """A sound alone."""
+
+    code = "no-video-track"
+    advice = "This file has sound and no pictures: there are no hands to be seen."
+
+
 class TooLongToSee(SeeingError):
     """Longer than the service takes."""
 

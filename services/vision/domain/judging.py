@@ -1,0 +1,314 @@
+"""From what the frames gave and what was heard to what was seen: views, sync, hands, places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from libs.common.drums import FEET, Hand, Hit
+from libs.common.options import VisionOptions
+from libs.common.performance import Performance
+from libs.common.sight import OffsetSource, Region, Shot, Side, Sight, Stroke, Sync
+from services.vision.domain import sticking, sync, views
+from services.vision.domain.layout import layout_of
+from services.vision.domain.opinions import second_opinions
+from services.vision.domain.sticking import Hands, Sticking
+from services.vision.domain.watched import Watched
+
+VERSION: Final = "hands-1"
+PLAIN: Final = 1.0
+"""How clearly wrists must strike at the hits (sticking.Sticking.separation)."""
+_LENT_S: Final = 8.0
+"""A longer shot that does not find the offset itself has something against it."""
+
+
+@dataclass
+class _Judged:
+    """A shot on its way."""
+
+    index: int
+    first: int
+    last: int
+    start_s: float
+    end_s: float
+    view: views.View
+    reasons: list[str]
+    sync: Sync | None = None
+    hands: Hands | None = None
+    hits: list[Hit] | None = None
+    told: Sticking | None = None
+
+
+def judge(
+    watched: Watched, heard: Performance | None, wishes: VisionOptions, *, weights: bool
+) -> Sight:
+    """What was seen. Hits whose shot is not usable have strokes without hands."""
+    hits = sorted(heard.hits, key=lambda hit: hit.onset_s) if heard else []
+    shots = [
+        _begun(watched, index, first, last, weights=weights)
+        for index, (first, last) in enumerate(watched.shots())
+    ]
+    for shot in shots:
+        _link(watched, shot, hits, wishes)
+    _lend(shots, hits)
+    for shot in shots:
+        _tell(watched, shot, hits)
+    layout = layout_of([(s.told, s.hands) for s in shots if s.told and s.hands and not s.reasons])
+    mirrored, handed = _sides(layout, wishes)
+    if layout == "left" and mirrored is None:
+        for shot in shots:
+            if not shot.reasons:
+                shot.reasons.append("mirror-or-left-handed")
+    strokes = _strokes(watched, shots, hits, swap=bool(mirrored))
+    usable = any(not shot.reasons for shot in shots)
+    reasons = _of_all(shots, hits)
+    main = max(shots, key=lambda s: (s.sync is not None, s.end_s - s.start_s), default=None)
+    return Sight(
+        usable=usable,
+        reason=None if usable else reasons[0],
+        words=_words(shots, strokes, reasons, usable=usable),
+        width=watched.width,
+        height=watched.height,
+        fps=watched.fps,
+        duration_s=watched.duration_s,
+        frames=watched.frames,
+        model_version=f"{watched.model_version}+{VERSION}",
+        sync=main.sync if main else None,
+        mirrored=mirrored,
+        handed=handed,
+        layout=layout,
+        shots=tuple(_shot(shot) for shot in shots),
+        strokes=strokes,
+        regions=tuple(region for shot in shots for region in _regions(watched, shot)),
+        opinions=tuple(
+            opinion
+            for shot in shots
+            if shot.told and not shot.reasons
+            for opinion in second_opinions(shot.told)
+        ),
+        missing=() if weights else ("pose-weights",),
+        decode_errors=watched.decode_errors,
+    )
+
+
+def _begun(watched: Watched, index: int, first: int, last: int, *, weights: bool) -> _Judged:
+    view = views.view_of(watched, first, last)
+    start_s = float(watched.times_s[first])
+    end_s = (
+        float(watched.times_s[last]) if last < len(watched) else max(watched.duration_s, start_s)
+    )
+    return _Judged(
+        index, first, last, start_s, end_s, view, views.doubts(view, watched, weights=weights)
+    )
+
+
+def _link(watched: Watched, shot: _Judged, hits: Sequence[Hit], wishes: VisionOptions) -> None:
+    """The shot's own offset: by what turns back in the picture, else by the wrists."""
+    shot.hands = _hands(watched, shot)
+    if not hits:
+        return
+    part = slice(shot.first, shot.last)
+    times_s = watched.times_s[part]
+    turned = np.asarray(watched.turned[part], np.float64).reshape(shot.last - shot.first, -1)
+    near = [h for h in hits if shot.start_s - 0.5 < h.onset_s < shot.end_s + 0.5]
+    found: list[tuple[OffsetSource, sync.Link]] = []
+    link = sync.link(times_s, turned, near)
+    if link is not None:
+        found.append(("flow", link))
+    if shot.hands is not None:
+        strikes = sticking.strike_signals(shot.hands)
+        link = sync.link(shot.hands.times_s, strikes, near)
+        if link is not None:
+            # The wrists' own template is laid so that it needs no correction.
+            found.append(("wrists", replace(link, offset_s=link.offset_s - sync.LATE_S)))
+    if wishes.offset_s is not None:
+        best = max((link.significance for _, link in found), default=0.0)
+        shot.sync = Sync(wishes.offset_s, best, "given")
+        return
+    for source, link in found:
+        if link.believed:
+            shot.sync = Sync(link.offset_s, link.significance, source)
+            return
+
+
+def _lend(shots: Sequence[_Judged], hits: Sequence[Hit]) -> None:
+    """Shots of one film share its offset: one that is too short to find it borrows it."""
+    sure = [shot for shot in shots if shot.sync is not None]
+    if not sure:
+        return
+    best = max(sure, key=lambda shot: shot.sync.significance if shot.sync else 0.0)
+    assert best.sync is not None
+    for shot in shots:
+        if shot.sync is None and shot.end_s - shot.start_s < _LENT_S:
+            shot.sync = Sync(best.sync.offset_s, 0.0, "another-shot")
+
+
+def _tell(watched: Watched, shot: _Judged, hits: Sequence[Hit]) -> None:
+    """The shot's hands, when they can be told, and else why not."""
+    offset_s = shot.sync.offset_s if shot.sync else 0.0
+    shot.hits = [h for h in hits if shot.start_s <= h.onset_s - offset_s < shot.end_s]
+    if not hits:
+        shot.reasons.append("nothing-heard")
+        return
+    by_hand = [hit for hit in shot.hits if hit.piece not in FEET]
+    if shot.sync is None:
+        short = shot.end_s - shot.start_s < sync.SHORTEST_S
+        few = len(by_hand) < sync.FEWEST
+        if not shot.reasons or shot.reasons == ["weights-missing"]:
+            if views.moves(shot.view) and not short:
+                shot.reasons.append("camera-moves")
+            shot.reasons.append(
+                "too-short" if short else "too-few-strokes" if few else "sound-not-linked"
+            )
+        return
+    if shot.reasons or shot.hands is None:
+        return
+    if len(by_hand) < sticking.FEWEST:
+        shot.reasons.append("too-few-strokes")
+        return
+    exact_s = sticking.refined(shot.hands, shot.hits, offset_s, within_s=0.03)
+    shot.told = sticking.tell_hands(shot.hands, shot.hits, exact_s)
+    if shot.told.separation < PLAIN:
+        lent = shot.sync.source == "another-shot"
+        shot.reasons.append("sound-not-linked" if lent else "hands-unclear")
+        shot.told = None
+
+
+def _hands(watched: Watched, shot: _Judged) -> Hands | None:
+    """Both wrists in shoulder widths, or None where the shoulders were not seen."""
+    if shot.view.shoulders_px is None:
+        return None
+    part = slice(shot.first, shot.last)
+    looked = watched.looked[part]
+    scale = np.array([watched.width, watched.height]) / shot.view.shoulders_px
+    places = np.full((int(looked.sum()), 2, 2), np.nan)
+    for hand, side in enumerate(("right", "left")):
+        wrist = watched.joint(f"{side}-wrist")[part][looked]
+        seen = wrist[:, 2] >= views.SEEN
+        places[seen, hand] = wrist[seen, :2] * scale
+    across = (watched.joint("right-shoulder") - watched.joint("left-shoulder"))[part][looked][:, :2]
+    middle = np.nanmedian(across * scale, axis=0)
+    return Hands(
+        watched.times_s[part][looked], places, middle / max(float(np.linalg.norm(middle)), 1e-6)
+    )
+
+
+def _sides(layout: Side | None, wishes: VisionOptions) -> tuple[bool | None, Side | None]:
+    """Whether the picture is mirrored, and which hand leads, as far as that is known."""
+    mirrored, handed = wishes.mirrored, wishes.handed
+    if layout is None:
+        return mirrored, handed
+    if mirrored is None and handed is not None:
+        mirrored = layout != handed
+    elif mirrored is None and layout == "right":
+        # A mirrored left-handed player would look so, too; there are few of them.
+        mirrored = False
+    if handed is None and mirrored is not None:
+        handed = layout if not mirrored else ("left" if layout == "right" else "right")
+    return mirrored, handed
+
+
+def _strokes(
+    watched: Watched, shots: Sequence[_Judged], hits: Sequence[Hit], *, swap: bool
+) -> tuple[Stroke, ...]:
+    """One for each hit that hands play."""
+    out: dict[str, Stroke] = {}
+    for shot in shots:
+        for hit in shot.hits or []:
+            if hit.piece not in FEET:
+                out[hit.id] = Stroke(hit.id, hit.onset_s, hit.piece, None, 0.0, shot.index)
+        if shot.told is None or shot.reasons:
+            continue
+        size = np.array([watched.width, watched.height]) / (shot.view.shoulders_px or 1.0)
+        for told in shot.told.told:
+            hand, sure = _marked(told, swap=swap)
+            where = told.where / size if told.where is not None else None
+            out[told.hit.id] = replace(
+                out[told.hit.id],
+                hand=hand,
+                confidence=sure,
+                x=float(where[0]) if where is not None else None,
+                y=float(where[1]) if where is not None else None,
+            )
+    for hit in hits:
+        if hit.piece not in FEET and hit.id not in out:
+            out[hit.id] = Stroke(hit.id, hit.onset_s, hit.piece, None, 0.0)
+    return tuple(sorted(out.values(), key=lambda stroke: (stroke.onset_s, stroke.hit)))
+
+
+def _marked(told: sticking.Told, *, swap: bool) -> tuple[Hand | None, float]:
+    choices = [(told.right, Hand.RIGHT), (told.left, Hand.LEFT), (told.both, Hand.BOTH)]
+    sure, hand = max(choices, key=lambda choice: choice[0])
+    if sure <= 0:
+        return None, 0.0
+    if swap:
+        hand = {Hand.RIGHT: Hand.LEFT, Hand.LEFT: Hand.RIGHT}.get(hand, hand)
+    return (hand if sure >= sticking.SURE else None), min(sure, 0.9999)
+
+
+def _regions(watched: Watched, shot: _Judged) -> list[Region]:
+    out: list[Region] = []
+    heads = watched.heads[watched.heads[:, 0] == shot.index]
+    if shot.told is not None and not shot.reasons and shot.view.shoulders_px:
+        size = np.array([watched.width, watched.height]) / shot.view.shoulders_px
+        for piece, (mean, spread, count) in shot.told.places.items():
+            (x, y), (rx, ry) = mean / size, np.maximum(spread / size, 0.004)
+            out.append(
+                Region(
+                    "struck",
+                    shot.index,
+                    piece,
+                    float(x),
+                    float(y),
+                    float(rx),
+                    float(ry),
+                    strokes=int(count),
+                    confidence=float(count / (count + 5)),
+                )
+            )
+    for _, x, y, rx, ry, angle in heads.tolist():
+        out.append(Region("head", shot.index, None, x, y, rx, ry, angle))
+    return out
+
+
+def _shot(shot: _Judged) -> Shot:
+    view = shot.view
+    return Shot(
+        index=shot.index,
+        start_s=shot.start_s,
+        end_s=shot.end_s,
+        usable=not shot.reasons,
+        reasons=tuple(shot.reasons),
+        words=views.words_of(shot.reasons),
+        sync=shot.sync,
+        bodies=view.bodies,
+        body_share=view.body_share,
+        wrists_share=view.wrists_share,
+        shoulders_px=view.shoulders_px,
+        stillness=view.stillness,
+    )
+
+
+def _of_all(shots: Sequence[_Judged], hits: Sequence[Hit]) -> list[str]:
+    """The reasons of the shots that take most time, the first of each."""
+    spans: dict[str, float] = {}
+    for shot in shots:
+        if shot.reasons:
+            spans[shot.reasons[0]] = spans.get(shot.reasons[0], 0.0) + shot.end_s - shot.start_s
+    if not spans:
+        return [] if shots and hits else ["nothing-heard"]
+    return sorted(spans, key=lambda reason: -spans[reason])
+
+
+def _words(
+    shots: Sequence[_Judged], strokes: Sequence[Stroke], reasons: Sequence[str], *, usable: bool
+) -> str:
+    if not usable:
+        return views.words_of(reasons[:1])
+    marked = sum(stroke.hand is not None for stroke in strokes)
+    good = sum(not shot.reasons for shot in shots)
+    where = "" if good == len(shots) else f" {good} of {len(shots)} shots show the hands."
+    return f"Hands are told for {marked} of {len(strokes)} strokes.{where}"
