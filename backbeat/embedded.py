@@ -186,6 +186,8 @@ async def build_all(
     from services.media.wiring import build as build_media
     from services.notation.settings import NotationSettings
     from services.notation.wiring import build as build_notation
+    from services.vision.settings import VisionSettings
+    from services.vision.wiring import build as build_vision
 
     # UPLOAD_DIR is the name of the user's own description for where files lie.
     files = Path(os.environ.get("UPLOAD_DIR") or folder / "files").absolute()
@@ -216,5 +218,6 @@ async def build_all(
         "audio": await build_audio(load(AudioSettings, **shared), transport),
         "notation": await build_notation(load(NotationSettings, **shared), transport),
         "ai": await build_ai(load(AiSettings, **shared), transport),
+        "vision": await build_vision(load(VisionSettings, **shared), transport),
         "gateway": await build_gateway(gateway),
     }

@@ -17,6 +17,7 @@ STAGES = {
     "onset": "Drums",
     "notation": "Score",
     "classification": "Drums",
+    "vision": "Hands",
 }
 FILES = {
     "score.musicxml": {"format": "musicxml"},
@@ -31,7 +32,8 @@ class Failed(Exception):
 
 
 def follow(client: Client, video: dict[str, Any], console: Console) -> dict[str, Any]:
-    """Show a bar per stage until all have ended; the ended jobs by type. Raises Failed."""
+    """Show a bar per stage until all have ended; the ended jobs by type. Raises Failed, but not
+    for the hands: a score without them is a score."""
     ended: dict[str, dict[str, Any]] = {}
     with Progress(
         TextColumn("{task.description:>8}"),
@@ -58,10 +60,11 @@ def follow(client: Client, video: dict[str, Any], console: Console) -> dict[str,
             if job["status"] in ("completed", "failed", "cancelled"):
                 progress.stop_task(bar)
                 ended[job["job_type"]] = job
-    for job in ended.values():
+    needed = [job for step, job in ended.items() if step != "vision"]
+    for job in needed:
         if job["status"] == "failed":
             raise Failed(f"{job['error_message']} ({job['error_code']})")
-    if any(job["status"] == "cancelled" for job in ended.values()):
+    if any(job["status"] == "cancelled" for job in needed):
         raise Failed("The processing was cancelled.")
     return ended
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Each service's role, which owns its schema and sees no other. The postgres image runs this once,
-# on an empty data folder; run by hand (PGHOST, PGUSER, POSTGRES_DB and the five passwords set) it
+# on an empty data folder; run by hand (PGHOST, PGUSER, POSTGRES_DB and the six passwords set) it
 # also sets new passwords.
 set -euo pipefail
 
@@ -12,7 +12,7 @@ REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 SQL
 
-for service in auth media audio notation ai; do
+for service in auth media audio notation ai vision; do
     password_name=${service^^}_DATABASE_PASSWORD
     : "${!password_name:?is missing; deploy/make-env makes one}"
     # \getenv keeps the password out of the process list.

@@ -188,6 +188,23 @@ async def summarised(session: AsyncSession, found: Sequence[Video]) -> list[Vide
     ]
 
 
+def only_stored(enhance: EnhancementType | None) -> Invalid:
+    """What is asked for needs a score, or strokes, of which there will be none."""
+    if enhance:
+        return Invalid(
+            "A video that is only stored has no score to explain: leave out `enhance`, or have it "
+            "processed.",
+            code="nothing-to-enhance",
+            field="query.enhance",
+        )
+    return Invalid(
+        "A video that is only stored has no strokes to tell the hands of: leave out `watch`, or "
+        "have it processed.",
+        code="nothing-to-watch",
+        field="query.watch",
+    )
+
+
 @media.post(
     "/videos/",
     status_code=201,
@@ -207,22 +224,24 @@ async def upload_video(
         EnhancementType | None,
         Query(description="Have the teacher explain the score as soon as it is written."),
     ] = None,
+    watch: Annotated[
+        bool | None,
+        Query(
+            description="Have the hands watched; without it, as the service is set up (it does)."
+        ),
+    ] = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
     """Upload a drum video. The pipeline starts by itself; its jobs are in the answer, and
     `GET /media/videos/{id}/events` streams their progress."""
     sessions: SessionMaker = request.app.state.sessions
     offload: Offload = request.app.state.offload
-    if enhance and not process:
+    if not process and (enhance or watch):
         await drain(request.stream())
-        raise Invalid(
-            "A video that is only stored has no score to explain: leave out `enhance`, or have it "
-            "processed.",
-            code="nothing-to-enhance",
-            field="query.enhance",
-        )
-    # An upload without it keeps the fingerprint that it had before there was a teacher.
-    fingerprint = fingerprint_of("upload", process, *([enhance] if enhance else []))
+        raise only_stored(enhance)
+    # An upload without them keeps the fingerprint that it had before there was a teacher.
+    asked = [*([enhance] if enhance else []), *([] if watch is None else [{"watch": watch}])]
+    fingerprint = fingerprint_of("upload", process, *asked)
     if idempotency_key is not None:
         async with sessions() as session:
             kept = await session.get(IdempotentAnswer, (caller.user_id, idempotency_key))
@@ -260,7 +279,12 @@ async def upload_video(
     async def write() -> dict[str, Any]:
         nonlocal kept_video
         video = await ingest.accept(
-            session, caller.user_id, received, process=process, enhance=enhance
+            session,
+            caller.user_id,
+            received,
+            process=process,
+            enhance=enhance,
+            watch=settings.watch if watch is None else watch,
         )
         kept_video = True
         return (await detail(session, video)).model_dump(mode="json")
@@ -377,6 +401,7 @@ job_routes = APIRouter(prefix="/jobs", tags=["jobs"])
 async def create_job(
     body: JobCreate,
     caller: CurrentCaller,
+    settings: Settings,
     session: Session,
     response: Response,
     idempotency_key: IdempotencyKey = None,
@@ -385,7 +410,14 @@ async def create_job(
 
     async def write() -> dict[str, Any]:
         video = await videos.find(session, caller.user_id, body.video_id)
-        job = await jobs.request(session, video, body.job_type, body.options, follow=body.follow)
+        job = await jobs.request(
+            session,
+            video,
+            body.job_type,
+            body.options,
+            follow=body.follow,
+            watch=settings.watch,
+        )
         return JobRead.model_validate(job).model_dump(mode="json")
 
     answer = await once(
@@ -446,7 +478,7 @@ async def get_job(job_id: UUID, caller: CurrentCaller, request: Request) -> Proc
     "/{job_id}", response_model=JobRead, responses=problem_responses(NotFound, Conflict)
 )
 async def cancel_job(job_id: UUID, caller: CurrentCaller, session: Session) -> ProcessingJob:
-    """Cancel a job and the steps after it. Running work stops within a second or two."""
+    """Cancel a job and the steps that wait for it. Running work stops within a second or two."""
     return await jobs.cancel(session, await jobs.get(session, caller.user_id, job_id))
 
 

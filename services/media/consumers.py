@@ -20,7 +20,12 @@ from libs.common.events import (
     NotationWorkFailed,
     ShareRevoked,
     StemsSeparated,
+    StrokesDetected,
     UserDeleted,
+    VisionWorkAccepted,
+    VisionWorkFailed,
+    VisionWorkProgressed,
+    VisionWorkStarted,
 )
 from libs.common.messaging import Consumers
 from libs.common.storage import Storage
@@ -149,3 +154,38 @@ async def on_enriched(event: NotationEnriched, sessions: SessionMaker) -> None:
     """The job has completed, if it was one."""
     async with sessions.begin() as session:
         await jobs.enriched(session, event)
+
+
+@consumers.on(VisionWorkAccepted)
+async def on_vision_accepted(event: VisionWorkAccepted, sessions: SessionMaker) -> None:
+    """Show the job."""
+    async with sessions.begin() as session:
+        await jobs.accepted(session, event)
+
+
+@consumers.on(VisionWorkStarted)
+async def on_vision_started(event: VisionWorkStarted, sessions: SessionMaker) -> None:
+    """Show that it runs."""
+    async with sessions.begin() as session:
+        await jobs.started(session, event)
+
+
+@consumers.on(VisionWorkProgressed)
+async def on_vision_progressed(event: VisionWorkProgressed, sessions: SessionMaker) -> None:
+    """Show how far it is."""
+    async with sessions.begin() as session:
+        await jobs.progressed(session, event)
+
+
+@consumers.on(VisionWorkFailed)
+async def on_vision_failed(event: VisionWorkFailed, sessions: SessionMaker) -> None:
+    """The job has failed."""
+    async with sessions.begin() as session:
+        await jobs.failed(session, event)
+
+
+@consumers.on(StrokesDetected)
+async def on_seen(event: StrokesDetected, sessions: SessionMaker) -> None:
+    """The job has completed."""
+    async with sessions.begin() as session:
+        await jobs.seen(session, event)

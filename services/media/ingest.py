@@ -197,9 +197,11 @@ async def accept(
     *,
     process: bool,
     enhance: str | None = None,
+    watch: bool = False,
 ) -> Video:
-    """Make the file the user's video and tell everybody; with `process` the pipeline runs, and
-    with `enhance` ends with what the teacher says."""
+    """Make the file the user's video and tell everybody; with `process` the pipeline runs, with
+    `enhance` the teacher explains its score, and with `watch` the hands are told where there is
+    a picture."""
     info = received.info
     video = Video(
         id=received.video_id,
@@ -221,7 +223,11 @@ async def accept(
     )
     session.add(video)
     await session.flush()
-    steps = [*PIPELINE, *([JobType.ENRICHMENT] if enhance else [])]
+    steps = [
+        *PIPELINE,
+        *([JobType.ENRICHMENT] if enhance else []),
+        *([JobType.VISION] if watch and info.has_video else []),
+    ]
     options = {"enhancement_type": enhance}
     started = (
         jobs.plan(session, video, steps, {JobType.ENRICHMENT.value: options}) if process else {}

@@ -28,6 +28,7 @@ from libs.common.events import (
     NotationDeleted,
     NotationEnriched,
     StemsSeparated,
+    StrokesDetected,
 )
 from libs.common.events.work import (
     WorkAccepted,
@@ -38,7 +39,7 @@ from libs.common.events.work import (
 )
 from libs.common.messaging import announce, first_time
 from libs.common.paging import page_of
-from libs.common.steps import PIPELINE, JobType, read_options
+from libs.common.steps import PIPELINE, SEEN_AFTER, JobType, read_options
 from services.media.models import AudioFile, ProcessingJob, Video, revisions
 
 OPEN = ("pending", "running")
@@ -131,7 +132,7 @@ async def summaries(session: AsyncSession, video_ids: Sequence[UUID]) -> dict[UU
         .where(
             ProcessingJob.video_id.in_(video_ids),
             ProcessingJob.run_id.in_(newest),
-            # A score without its explanation is ready all the same.
+            # A score without its explanation or its hands is ready all the same.
             ProcessingJob.job_type.in_(PIPELINE),
         )
         .order_by(ProcessingJob.position)
@@ -228,12 +229,16 @@ async def request(
     options: dict[str, Any],
     *,
     follow: bool,
+    watch: bool = False,
 ) -> ProcessingJob:
-    """Ask for one step; with `follow` the rest of the pipeline comes after it."""
+    """Ask for one step; with `follow` the rest of the pipeline comes after it, and with `watch`
+    what is heard anew is looked at anew."""
     checked = read_options(job_type, options, "body.options")
     steps: Sequence[str] = (job_type,)
     if follow and job_type in PIPELINE:
         steps = PIPELINE[PIPELINE.index(job_type) :]
+        if watch and video.has_video and job_type in SEEN_AFTER:
+            steps = (*steps, JobType.VISION)
     ids = plan(session, video, steps)
     await session.flush()
     job = await session.get_one(ProcessingJob, ids[job_type])
@@ -252,14 +257,17 @@ async def request(
     return job
 
 
-async def _run_of(session: AsyncSession, job: ProcessingJob) -> list[ProcessingJob]:
+async def _waiting_for(session: AsyncSession, job: ProcessingJob) -> list[ProcessingJob]:
+    """The later steps of its run that need what it makes, locked."""
     rows = await session.scalars(
         select(ProcessingJob)
         .where(ProcessingJob.run_id == job.run_id, ProcessingJob.position > job.position)
         .order_by(ProcessingJob.position)
         .with_for_update()
     )
-    return list(rows)
+    return [
+        later for later in rows if later.job_type != JobType.VISION or job.job_type in SEEN_AFTER
+    ]
 
 
 async def stop(session: AsyncSession, job: ProcessingJob, reason: str) -> None:
@@ -291,14 +299,15 @@ async def _locked(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
 
 
 async def cancel(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
-    """Stop a job and the steps after it. Cancelling twice is fine; what has ended stays so."""
+    """Stop a job and the steps that wait for it. Cancelling twice is fine; what has ended stays
+    so."""
     await _locked(session, job)
     if job.status == "cancelled":
         return job
     if job.status not in OPEN:
         raise Conflict(f"The job has {job.status} already.", code="job-ended")
     await stop(session, job, "You cancelled it.")
-    for later in await _run_of(session, job):
+    for later in await _waiting_for(session, job):
         if later.status in OPEN:
             await stop(session, later, "The step before it was cancelled.")
     return job
@@ -312,7 +321,7 @@ async def retry(session: AsyncSession, job: ProcessingJob) -> ProcessingJob:
     if job.status == "completed":
         raise Conflict("The job has completed; there is nothing to retry.", code="job-ended")
     ids = {job.job_type: job.id}
-    waiting = [j for j in await _run_of(session, job) if j.status in ("failed", "cancelled")]
+    waiting = [j for j in await _waiting_for(session, job) if j.status in ("failed", "cancelled")]
     again: dict[str, Any] = {
         "generation": max(j.generation for j in (job, *waiting)) + 1,
         "status": "pending",
@@ -550,6 +559,29 @@ async def enriched(session: AsyncSession, event: NotationEnriched) -> None:
         )
 
 
+async def seen(session: AsyncSession, event: StrokesDetected) -> None:
+    """The hands are told, or it is told why not."""
+    if not await first_time(session, event):
+        return
+    job = await _job_of(session, event)
+    if job is not None:
+        told = f"Hands told for {event.marked_count} of {event.stroke_count} strokes"
+        await _completed(
+            session,
+            job,
+            event.generation,
+            told if event.usable else event.words or "No view in which hands can be told",
+            {
+                "analysis_id": str(event.analysis_id),
+                "usable": event.usable,
+                "reason": event.reason,
+                "marked_count": event.marked_count,
+                "stroke_count": event.stroke_count,
+                "offset_s": event.offset_s,
+            },
+        )
+
+
 async def unwritten(session: AsyncSession, event: NotationDeleted) -> None:
     """A score was deleted: jobs that led to it lead there no more."""
     if not await first_time(session, event):
@@ -582,7 +614,7 @@ async def failed(session: AsyncSession, event: WorkFailed) -> None:
         retryable=event.retryable,
         finished_at=func.now(),
     )
-    for later in await _run_of(session, job):
+    for later in await _waiting_for(session, job):
         if later.status in OPEN:
             await _changed(
                 session,
@@ -592,8 +624,8 @@ async def failed(session: AsyncSession, event: WorkFailed) -> None:
                 error_message=f"Skipped: the step before it ({job.job_type}) failed.",
                 finished_at=func.now(),
             )
-            if later.job_type == JobType.ENRICHMENT:
-                # It waits for a score by itself, which somebody may write in another way.
+            if later.job_type in (JobType.ENRICHMENT, JobType.VISION):
+                # It waits for a score or for hits by itself, which may come in another way.
                 announce(
                     session,
                     JobCancelled(

@@ -119,6 +119,8 @@ class Upload(Base):
     """Whether the pipeline is to run."""
     enhance: Mapped[str | None]
     """What the teacher is to say at its end."""
+    watch: Mapped[bool | None]
+    """Whether the hands are to be watched; None: as the service does."""
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     received_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """What lies in storage, from byte 0 and without a gap."""

@@ -30,6 +30,9 @@ class MediaSettings(BackendSettings):
     ticket_lifetime_s: float = Field(
         12 * 3600, gt=0, description="How long a play ticket plays, in seconds."
     )
+    watch: bool = Field(
+        True, description="Have the hands of a new video watched where its upload does not say."
+    )
     thumbnail_timeout_s: float = Field(
         10, gt=0, description="Time to draw a thumbnail, in seconds."
     )

@@ -328,8 +328,9 @@ async def begin_upload(
         str | None,
         Header(
             description="`key base64(value)` pairs, by comma: `filename`, `filetype`, "
-            "`process` (`false` only stores the video) and `enhance` (such as "
-            "`full_analysis`: what the teacher says at the end).",
+            "`process` (`false` only stores the video), `enhance` (such as `full_analysis`: what "
+            "the teacher says at the end) and `watch` (`false` or `true`: whether the hands are "
+            "watched).",
             max_length=4000,
         ),
     ] = None,

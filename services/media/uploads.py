@@ -169,6 +169,7 @@ class Uploads:
                 filetype=(metadata.get("filetype") or "application/octet-stream")[:200],
                 process=not _only_stored(metadata),
                 enhance=_enhance(metadata),
+                watch=watch_asked(metadata),
                 size_bytes=size_bytes,
                 expires_at=utc_now() + self._kept_for,
             )
@@ -366,6 +367,7 @@ class Uploads:
                         outcome,
                         process=upload.process,
                         enhance=upload.enhance,
+                        watch=self.settings.watch if upload.watch is None else upload.watch,
                     )
                     upload.state, upload.video_id = "accepted", video.id
                 else:
@@ -469,6 +471,20 @@ def _enhance(metadata: Mapping[str, str]) -> EnhancementType | None:
             code="unknown-enhancement",
             field="header.Upload-Metadata",
         ) from None
+
+
+def watch_asked(metadata: Mapping[str, str]) -> bool | None:
+    """None where nothing is said, and where nothing is processed."""
+    given = metadata.get("watch", "").strip().lower()
+    if _only_stored(metadata) or not given:
+        return None
+    if given not in ("true", "false"):
+        raise Invalid(
+            "`watch` in Upload-Metadata must be true or false.",
+            code="unknown-watch",
+            field="header.Upload-Metadata",
+        )
+    return given == "true"
 
 
 def _only_stored(metadata: Mapping[str, str]) -> bool:

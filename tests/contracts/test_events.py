@@ -19,7 +19,7 @@ from libs.common.messaging.event import Message
 EXAMPLES = Path(__file__).parent / "examples"
 BY_TYPE = {kind.type: kind for kind in SUBSCRIBERS}
 KEPT = sorted(EXAMPLES.glob("*/*.json"))
-HEARING = ("auth", "media", "audio", "notation", "ai")
+HEARING = ("auth", "media", "audio", "notation", "ai", "vision")
 
 
 def every_event(kind: type[Event] = Event) -> set[type[Event]]:

@@ -71,8 +71,8 @@ class Cluster:
             await connection.close()
 
     async def check_nothing_lost_or_doubled(self, videos: list[dict[str, Any]]) -> None:
-        """The invariant: each video has one sound, one analysis, one score, three completed
-        jobs; every event was sent; nothing is dead."""
+        """The invariant: each video has one sound, one analysis, one score, one look, four
+        completed jobs; every event was sent; nothing is dead."""
         ids = [video["id"] for video in videos]
 
         async def all_ended() -> bool:
@@ -91,12 +91,13 @@ class Cluster:
             "GROUP BY status",
             ids,
         )
-        assert [tuple(row) for row in states] == [("completed", 3 * len(ids))]
+        assert [tuple(row) for row in states] == [("completed", 4 * len(ids))]
         for table, column in (
             ("media.audio_files", "video_id"),
             ("audio.sounds", "video_id"),
             ("audio.audio_analyses", "video_id"),
             ("notation.notations", "video_id"),
+            ("vision.video_analyses", "video_id"),
         ):
             rows = await self.fetch(
                 f"SELECT {column}, count(*) FROM {table} WHERE {column} = ANY($1) GROUP BY 1", ids

@@ -12,7 +12,7 @@ import music21
 import pytest
 
 from libs.common.storage import Storage
-from tests.e2e.conftest import System, User
+from tests.e2e.conftest import STEPS, System, User
 from tests.integration.waiting import until
 
 
@@ -36,7 +36,7 @@ async def test_progress_is_told_step_by_step_and_never_goes_back(
     video = await user.upload(groove_video)
     told = await user.events(f"/media/videos/{video['id']}/events")
     assert told[-1][0] == "end"
-    for step in ("extraction", "onset", "notation"):
+    for step in STEPS:
         states = [job for kind, _, job in told if kind == "job" and job["job_type"] == step]
         order = ["pending", "running", "completed"]
         ranks = [order.index(job["status"]) for job in states]
@@ -74,7 +74,8 @@ async def test_what_cannot_be_heard_fails_with_its_own_reason(
     jobs = await user.jobs_after(uploaded["id"])
     assert (jobs[step]["status"], jobs[step]["error_code"]) == ("failed", code)
     assert jobs[step]["error_message"].endswith(".")
-    assert (jobs["notation"]["status"], jobs["notation"]["error_code"]) == ("cancelled", "skipped")
+    for skipped in ("notation", "vision"):
+        assert (jobs[skipped]["status"], jobs[skipped]["error_code"]) == ("cancelled", "skipped")
     assert (await user.http.get("/notation/")).json()["items"] == []
 
 
@@ -93,9 +94,7 @@ async def test_a_cancelled_pipeline_stops_and_a_retry_completes_it(
     retried = await user.http.post(f"/jobs/{by_type['extraction']}/retry")
     assert retried.status_code == 202
     jobs = await user.jobs_after(video["id"])
-    assert {step: job["status"] for step, job in jobs.items()} == dict.fromkeys(
-        ("extraction", "onset", "notation"), "completed"
-    )
+    assert {step: job["status"] for step, job in jobs.items()} == dict.fromkeys(STEPS, "completed")
     assert len((await user.http.get("/notation/")).json()["items"]) == 1
 
 
@@ -109,6 +108,7 @@ async def test_cancelling_a_later_step_keeps_the_earlier_ones(
     assert jobs["extraction"]["status"] == "completed"
     assert jobs["onset"]["status"] == "completed"
     assert jobs["notation"]["status"] == "cancelled"
+    assert jobs["vision"]["status"] == "completed"
     assert (await user.http.get("/notation/")).json()["items"] == []
     assert (await user.http.post(f"/jobs/{by_type['notation']}/retry")).status_code == 202
     assert (await user.job_after(by_type["notation"]))["status"] == "completed"
@@ -123,6 +123,9 @@ ROWS = {
     "audio.work WHERE video_id": "audio",
     "notation.notations WHERE video_id": "notation",
     "notation.heard WHERE video_id": "notation",
+    "vision.video_analyses WHERE video_id": "vision",
+    "vision.hearings WHERE video_id": "vision",
+    "vision.work WHERE video_id": "vision",
 }
 
 
@@ -148,7 +151,10 @@ async def test_deleting_a_video_leaves_nothing_anywhere(
 ) -> None:
     done = await user.transcribed(groove_video)
     await user.http.get(f"/audio/waveform/{done.audio_id}")
-    assert len(await files_of(system.storage, done.video_id)) == 4
+    files = await files_of(system.storage, done.video_id)
+    seen = [key for key in files if key.startswith("sight/")]
+    assert {key.rpartition("/")[2] for key in seen} >= {"sight.json", "watched.npz"}
+    assert len(files) == 4 + len(seen)
     assert (await user.http.delete(f"/media/videos/{done.video_id}")).status_code == 204
 
     async def gone() -> bool:

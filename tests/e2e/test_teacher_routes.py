@@ -336,7 +336,7 @@ async def test_what_was_said_goes_with_the_score(
 async def test_an_upload_may_end_with_an_explanation(user: User, groove_video: Path) -> None:
     video = await user.upload(groove_video, enhance="style_classification")
     assert [job["job_type"] for job in video["jobs"]] == [
-        "extraction", "onset", "notation", "enrichment",
+        "extraction", "onset", "notation", "enrichment", "vision",
     ]  # fmt: skip
     jobs = await user.jobs_after(video["id"])
     assert jobs["enrichment"]["status"] == "completed", jobs["enrichment"]

@@ -141,7 +141,7 @@ async def test_a_file_in_parts_becomes_a_video_as_one_in_a_form_does(
     assert (told["state"], told["received_bytes"]) == ("accepted", len(content))
     assert told["problem"] is None
     jobs = await user.jobs_after(told["video_id"])
-    assert [job["status"] for job in jobs.values()] == ["completed"] * 3
+    assert [job["status"] for job in jobs.values()] == ["completed"] * 4
     video = (await user.http.get(f"/media/videos/{told['video_id']}")).json()
     form = await user.upload(groove_video, process=False)
     for field in ("sha256", "size_bytes", "content_type", "filename", "duration_seconds"):

@@ -18,9 +18,10 @@ ONE_SHOT = [
     "migrate-audio",
     "migrate-notation",
     "migrate-ai",
+    "migrate-vision",
     "make-bucket",
 ]
-BACKENDS = ["auth", "media", "audio", "notation", "ai"]
+BACKENDS = ["auth", "media", "audio", "notation", "ai", "vision"]
 
 
 def example_names() -> set[str]:

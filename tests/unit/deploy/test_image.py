@@ -43,7 +43,7 @@ def test_the_process_hears_the_signals_itself():
 
 
 def test_the_image_listens_beyond_itself():
-    for service in ("AUTH", "MEDIA", "AUDIO", "NOTATION", "GATEWAY"):
+    for service in ("AUTH", "MEDIA", "AUDIO", "NOTATION", "AI", "VISION", "GATEWAY"):
         assert any(line.strip().startswith(f"{service}_HOST=0.0.0.0") for line in LINES)
 
 
