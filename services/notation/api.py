@@ -37,7 +37,7 @@ from libs.common.steps import (
 )
 from libs.common.storage import Storage
 from libs.common.tokens import CurrentCaller
-from services.notation import pipeline, scores
+from services.notation import fusion, pipeline, scores
 from services.notation.domain.document import FORMAT, upgraded
 from services.notation.models import Heard, KnownVideo, Notation
 from services.notation.scribe import Scribe
@@ -264,9 +264,15 @@ async def from_events(
 ) -> Any:
     """Write a score: from what was heard in a video, or from events of your own."""
 
-    performance, title = await performance_for(body, request, caller.user_id)
+    performance, title, hits_key = await performance_for(body, request, caller.user_id)
     options = body.options()
     document = await scribe.write_now(performance, options, title)
+    look_id = None
+    if body.video_id is not None and hits_key is not None:
+        sessions: SessionMaker = request.app.state.sessions
+        storage: Storage = request.app.state.storage
+        seen = await fusion.newest(sessions, storage, body.video_id, hits_key)
+        document, look_id = await fusion.given(scribe, document, seen)
 
     async def write() -> dict[str, Any]:
         notation = await scores.create(
@@ -278,6 +284,8 @@ async def from_events(
             document=document,
             options=options.chosen(),
             change="Written from events",
+            hits_key=hits_key,
+            look_id=look_id,
         )
         return {"id": str(notation.id)}
 
@@ -294,8 +302,11 @@ async def created(session: AsyncSession, user_id: UUID, notation_id: UUID) -> Re
     return detail(notation, notation.version, document, where, 201)
 
 
-async def performance_for(body: FromEvents, request: Request, user_id: UUID) -> tuple[bytes, str]:
-    """The performance file that a request means, and a title for its score."""
+async def performance_for(
+    body: FromEvents, request: Request, user_id: UUID
+) -> tuple[bytes, str, str | None]:
+    """The performance file that a request means, a title for its score, and the file's key where
+    it was heard in a video."""
     sessions: SessionMaker = request.app.state.sessions
     storage: Storage = request.app.state.storage
     title = ""
@@ -322,7 +333,7 @@ async def performance_for(body: FromEvents, request: Request, user_id: UUID) -> 
                     code="not-analysed",
                     headers={"Retry-After": "5"},
                 )
-            return await storage.read(heard.hits_key), heard.title
+            return await storage.read(heard.hits_key), heard.title, heard.hits_key
         title = heard.title if heard is not None else ""
     assert body.events is not None
     ordered = sorted(body.events, key=lambda event: (event.time_seconds, event.instrument))
@@ -344,7 +355,7 @@ async def performance_for(body: FromEvents, request: Request, user_id: UUID) -> 
         ),
         model_version="given",
     )
-    return performance.to_json(), title
+    return performance.to_json(), title, None
 
 
 @router.get("/", response_model=Page[NotationRead], responses=problem_responses(Unauthorized))

@@ -106,6 +106,9 @@ class VersionRead(BaseModel):
     title: str
     change: str
     changed_by: UUID
+    author: Literal["user", "vision"] = Field(
+        description="vision: the eye told which hand played what; changed_by owns the score."
+    )
     created_at: datetime
 
 

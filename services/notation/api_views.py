@@ -15,6 +15,7 @@ from libs.common.errors import NotFound, problem_responses
 from libs.common.tokens import CurrentCaller
 from services.notation import scores
 from services.notation.api import Sessions, TheScribe
+from services.notation.domain.score import Chooser, StickingShown
 from services.notation.domain.view import WIDTHS_MM
 from services.notation.views import Views, Wish, drawn, order_of
 
@@ -42,6 +43,13 @@ class ViewBar(BaseModel):
     beats: list[float] | None = Field(description="The second of each beat.")
 
 
+class MovedRead(BaseModel):
+    """A note that was heard on one piece and seen on another."""
+
+    heard: DrumPiece
+    confidence: float | None = Field(description="The eye's.")
+
+
 class ViewNote(BaseModel):
     """A note, or a grace before it."""
 
@@ -59,6 +67,18 @@ class ViewNote(BaseModel):
     played_s: float | None = Field(None, description="Missing where nobody played it.")
     unsure: bool = Field(False, description="The ear doubted it; missing where it did not.")
     grace: bool = Field(False, description="Missing where it is none.")
+    sticking_source: Chooser | None = Field(
+        None, description="Who told the hand; missing where that came with the score."
+    )
+    sticking_confidence: float | None = Field(
+        None, description="The eye's; missing where the hand was not seen."
+    )
+    sticking_hidden: bool = Field(
+        False, description="Its letter is not drawn; missing where it is."
+    )
+    moved: MovedRead | None = Field(
+        None, description="It was seen on this piece; missing where it stands as it was heard."
+    )
 
 
 class Unwritten(BaseModel):
@@ -107,6 +127,7 @@ class SharedViewRead(BaseModel):
     duration_s: float
     width_mm: int
     unsure_below: float = Field(description="Notes of less confidence have the class `unsure`.")
+    sticking_shown: StickingShown
     defs: str = Field(description="An SVG of no size that goes into the page once.")
     systems: list[SystemRead]
     bars: list[ViewBar]

@@ -9,6 +9,7 @@ from libs.common.events import (
     JobRequested,
     ScoreKept,
     ScoreRemoved,
+    StrokesDetected,
     UserDeleted,
     VariationsCreated,
     VideoDeleted,
@@ -16,7 +17,7 @@ from libs.common.events import (
 )
 from libs.common.messaging import Consumers
 from libs.common.storage import Storage
-from services.notation import parts, pipeline
+from services.notation import fusion, parts, pipeline
 from services.notation.scribe import Scribe
 
 consumers = Consumers("notation")
@@ -70,8 +71,17 @@ async def on_user_deleted(event: UserDeleted, sessions: SessionMaker) -> None:
 async def on_score_kept(
     event: ScoreKept, sessions: SessionMaker, storage: Storage, scribe: Scribe
 ) -> None:
-    """Publish its part."""
+    """Publish its part; look whether its hands were seen while it was written."""
     await parts.publish(sessions, storage, scribe, event)
+    await fusion.catch_up(sessions, storage, scribe, event.notation_id)
+
+
+@consumers.on(StrokesDetected)
+async def on_strokes_detected(
+    event: StrokesDetected, sessions: SessionMaker, storage: Storage, scribe: Scribe
+) -> None:
+    """Put hands on notes."""
+    await fusion.seen(sessions, storage, scribe, event)
 
 
 @consumers.on(ScoreRemoved)

@@ -46,6 +46,21 @@ class Heard(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class Look(Base):
+    """What vision saw of the hits of one performance file; the newest look counts."""
+
+    __tablename__ = "looks"
+
+    video_id: Mapped[UUID] = mapped_column(primary_key=True)
+    hits_key: Mapped[str] = mapped_column(primary_key=True)
+    look_id: Mapped[UUID]
+    """The event's."""
+    analysis_id: Mapped[UUID]
+    sight_key: Mapped[str]
+    usable: Mapped[bool]
+    occurred_at: Mapped[datetime]
+
+
 class Notation(Base):
     """A score. `notation_json` is its document (format `backbeat-score/2`; older rows may hold 1,
     which is read as 2)."""
@@ -67,6 +82,10 @@ class Notation(Base):
     note_count: Mapped[int]
     options: Mapped[dict[str, Any]]
     """How it was written from the hits."""
+    hits_key: Mapped[str | None]
+    """The performance file that it was written from; null where it was not, or nobody knows."""
+    look_id: Mapped[UUID | None]
+    """The last look whose hands it was given; one that is undone is not given again."""
     version: Mapped[int]
     # Megabytes for a long recording; lists do without.
     notation_json: Mapped[dict[str, Any]] = mapped_column(JSONB, deferred=True)
@@ -110,6 +129,8 @@ class NotationVersion(Base):
     title: Mapped[str]
     notation_json: Mapped[dict[str, Any]] = mapped_column(JSONB, deferred=True)
     changed_by: Mapped[UUID]
+    author: Mapped[str] = mapped_column(server_default="user")
+    """`user`, or `vision` where `changed_by` only owns the score."""
     change: Mapped[str]
     """What was done, in words."""
     before: Mapped[int | None]

@@ -26,9 +26,9 @@ from libs.common.messaging.event import utc_now
 from libs.common.offload import ChildDied, TookTooLong
 from libs.common.steps import JobType, NotationOptions, read_options, step_id
 from libs.common.storage import MissingObject, Storage
-from services.notation import kits
+from services.notation import fusion, kits
 from services.notation.domain.score import ScoreError
-from services.notation.models import Heard, KnownVideo, Notation
+from services.notation.models import Heard, KnownVideo, Look, Notation
 from services.notation.scores import create, remove, tell_created
 from services.notation.scribe import Scribe
 
@@ -134,7 +134,10 @@ async def _write_for_job(
     title: str,
 ) -> None:
     try:
-        document = await scribe.write(await storage.read(hits_key), options, title)
+        performance = await storage.read(hits_key)
+        seen = await fusion.newest(sessions, storage, event.video_id, hits_key)
+        sight = seen.sight if seen else None
+        document = await scribe.write(performance, options, title, sight)
     except ScoreError as error:
         await _fail(sessions, event, job_id, error.field, f"No score can be written: {error}")
         return
@@ -163,7 +166,8 @@ async def _write_for_job(
             retryable=True,
         )
         return
-    await _keep_for_job(sessions, event, job_id, options, document)
+    look_id = seen.look_id if seen else None
+    await _keep_for_job(sessions, event, job_id, options, document, hits_key, look_id)
 
 
 async def _keep_for_job(
@@ -172,6 +176,8 @@ async def _keep_for_job(
     job_id: UUID,
     options: NotationOptions,
     document: bytes,
+    hits_key: str,
+    look_id: UUID | None,
 ) -> None:
     async with sessions.begin() as session:
         if not await first_time(session, event):
@@ -196,6 +202,8 @@ async def _keep_for_job(
             document=document,
             options=options.chosen(),
             change="Written from the recording",
+            hits_key=hits_key,
+            look_id=look_id,
         )
 
 
@@ -250,6 +258,7 @@ async def video_deleted(session: AsyncSession, event: VideoDeleted) -> None:
         )
     )
     await session.execute(delete(Heard).where(Heard.video_id == event.video_id))
+    await session.execute(delete(Look).where(Look.video_id == event.video_id))
     await work.forget_video(session, event.video_id)
     rows = await session.scalars(select(Notation).where(Notation.video_id == event.video_id))
     for notation in rows.all():

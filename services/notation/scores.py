@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Text, cast, func, insert, literal, select
@@ -23,6 +23,8 @@ from libs.common.messaging import announce
 from libs.common.paging import page_of
 from services.notation.domain.written import Written
 from services.notation.models import Notation, NotationVersion
+
+Author = Literal["user", "vision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ async def create(
     document: bytes,
     options: dict[str, Any],
     change: str,
+    hits_key: str | None = None,
+    look_id: UUID | None = None,
 ) -> Notation:
     """Keep a new score as version 1, and tell."""
     made = await asyncio.to_thread(Written.read, document)
@@ -93,6 +97,8 @@ async def create(
         video_id=video_id,
         user_id=user_id,
         options=options,
+        hits_key=hits_key,
+        look_id=look_id,
         version=1,
         notation_json=_as_json(made),
         **_facts(made),
@@ -134,6 +140,7 @@ async def _keep_version(
     before: int | None = None,
     source: int | None = None,
     redo: list[int] | None = None,
+    author: Author = "user",
 ) -> None:
     document = select(Notation.notation_json).where(Notation.id == notation.id)
     await session.execute(
@@ -144,6 +151,7 @@ async def _keep_version(
             # From row to row: it crosses to the database once.
             notation_json=document.scalar_subquery(),
             changed_by=user_id,
+            author=author,
             change=change,
             before=before,
             source=source,
@@ -197,6 +205,7 @@ async def replace(
     *,
     source: int | None = None,
     redo: list[int] | None = None,
+    author: Author = "user",
 ) -> Notation:
     """A new version; PreconditionFailed when another has come since the one that was read.
 
@@ -212,7 +221,7 @@ async def replace(
     notation.version += 1
     notation.updated_at = now
     await session.flush()
-    await _keep_version(session, notation, user_id, change, before, source, redo)
+    await _keep_version(session, notation, user_id, change, before, source, redo, author)
     if notation.video_id is not None:
         announce(
             session,
@@ -248,6 +257,7 @@ async def check_version(session: AsyncSession, notation: Notation, expected_vers
         headers={"ETag": f'"{notation.version}"'},
         current_version=notation.version,
         changed_by=str(last.changed_by) if last else None,
+        author=last.author if last else None,
         change=last.change if last else None,
     )
 

@@ -32,8 +32,15 @@ class Scribe:
         self._guests = 0
         """Drawings for guests, under way and waiting."""
 
-    async def write(self, performance: bytes, options: NotationOptions, title: str) -> bytes:
-        """A score document; ScoreError when there is nothing to write."""
+    async def write(
+        self,
+        performance: bytes,
+        options: NotationOptions,
+        title: str,
+        sight: bytes | None = None,
+    ) -> bytes:
+        """A score document, with the hands of a sight file; ScoreError when there is nothing to
+        write."""
         return await self.writer.run(
             writing.write_score,
             performance,
@@ -45,6 +52,7 @@ class Scribe:
                 swing=options.swing,
                 detail=options.detail,
             ),
+            sight,
             timeout_s=self.settings.time_limit_s,
         )
 
@@ -56,6 +64,19 @@ class Scribe:
             raise invalid(error) from error
         except (TookTooLong, ChildDied) as error:
             raise Unavailable("Writing this score took too long. Send fewer events.") from error
+
+    async def check_sight(self, sight: bytes, hits_key: str) -> None:
+        """ScoreError where a file is no sight of these hits."""
+        await self.writer.run(
+            writing.check_sight, sight, hits_key, timeout_s=self.settings.time_limit_s
+        )
+
+    async def fuse(self, document: bytes, sight: bytes | None) -> writing.Fused | None:
+        """A score with what was seen, or without what was seen before; None where nothing
+        changes."""
+        return await self.writer.run(
+            writing.fuse_score, document, sight, timeout_s=self.settings.time_limit_s
+        )
 
     async def part(self, document: bytes) -> bytes:
         """The part of a score."""

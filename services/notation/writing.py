@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from libs.common.drums import Beat, Hit
+from libs.common.drums import FEET, Beat, Hit
 from libs.common.part import Part
 from libs.common.performance import Performance
+from libs.common.sight import Sight
 from services.notation.domain import edits, imports
 from services.notation.domain.document import ScoreDocument, check, read_text
 from services.notation.domain.exports import Export, export
+from services.notation.domain.fusion import UNSEEN, fuse, keep_seen
 from services.notation.domain.kit import Kit
 from services.notation.domain.musicxml import Repeats
 from services.notation.domain.parts import document_of, part_of
@@ -27,10 +29,50 @@ from services.notation.domain.written import Recent, Written
 Progress = Callable[[float], None]
 
 
-def write_score(performance: bytes, options: Options, *, progress: Progress) -> bytes:
-    """A performance file to a score document; ScoreError when there is nothing to write."""
+def write_score(
+    performance: bytes, options: Options, sight: bytes | None = None, *, progress: Progress
+) -> bytes:
+    """A performance file to a score document, with the hands of a sight file of the same hits;
+    ScoreError when there is nothing to write."""
     del progress
-    return quantise(Performance.from_json(performance), options).to_json()
+    document = quantise(Performance.from_json(performance), options)
+    if sight is not None:
+        document = fuse(document, Sight.from_json(sight))
+    return document.to_json()
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A score with what was seen."""
+
+    now: Written
+    marked: int
+    """Notes with a hand, of those that hands play."""
+    strokes: int
+
+
+def check_sight(sight: bytes, hits_key: str, *, progress: Progress) -> None:
+    """ScoreError where a file is no sight, or one of other hits than was told."""
+    del progress
+    try:
+        told = Sight.from_json(sight).hits_key
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ScoreError("sight", f"this is no sight file: {error}"[:300]) from error
+    if told != hits_key:
+        raise ScoreError("sight", f"one of {told!r}, announced as one of {hits_key!r}")
+
+
+def fuse_score(document: bytes, sight: bytes | None, *, progress: Progress) -> Fused | None:
+    """A score document with the hands of a sight file, or without those of an earlier one; None
+    where it stays as it is."""
+    del progress
+    before = ScoreDocument.from_json(document)
+    score = fuse(before, Sight.from_json(sight) if sight is not None else UNSEEN)
+    if score is before:
+        return None
+    struck = [note for _, _, note in score.score.notes() if note.piece not in FEET]
+    marked = sum(note.sticking is not None for note in struck)
+    return Fused(Written.of(score), marked, len(struck))
 
 
 def publish_part(document: bytes, *, progress: Progress) -> bytes:
@@ -119,9 +161,9 @@ def changed(
             kit=document.score.kit,
         )
         if options.tempo_bpm is None and options.time_signature is None:
-            document = rewrite(document, options)
+            document = keep_seen(document, rewrite(document, options))
         else:
-            document = quantise(performance_in(document), options)
+            document = keep_seen(document, quantise(performance_in(document), options))
         what = "Written anew: " + ", ".join(f"{k} {v}" for k, v in anew.items())
     if title is not None:
         # All else has been checked where it was made.

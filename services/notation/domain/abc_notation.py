@@ -28,6 +28,7 @@ from services.notation.domain.score import (
     Voice,
     VoiceEvent,
 )
+from services.notation.domain.sticking import as_shown, letters
 
 UNIT: Final = Fraction(1, 16)
 """The header's L: what a note without a number lasts."""
@@ -48,6 +49,7 @@ _MARKS: Final = {
 def to_abc(document: ScoreDocument, kit: Kit | None = None) -> bytes:
     """One tune, UTF-8; repeats are written out."""
     kit = kit or kit_called(document.score.kit)
+    document = as_shown(document)
     bars = document.score.bars
     tokens = tokens_of(document, kit)
     has_feet = any(len(bar.voices) > 1 for bar in bars)
@@ -204,10 +206,7 @@ def _event(
     # Parentheses to the left and right of the head.
     ghost = any(Articulation.GHOST in note.articulations for note in event.notes)
     around = '"<("">)"' if ghost else ""
-    hands = dict.fromkeys(
-        kit.sticking(note.sticking) for note in reversed(event.notes) if note.sticking
-    )
-    under = "".join(f'"_{letter}"' for letter in hands)
+    under = "".join(f'"_{letter.text}"' for letter in letters(event.notes, kit))
     graces = "".join(_graces(note, tokens) for note in event.notes if note.graces)
     names = [tokens[note.piece] for note in event.notes]
     head = names[0] if len(names) == 1 else f"[{''.join(names)}]"

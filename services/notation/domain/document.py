@@ -33,6 +33,7 @@ from services.notation.domain.score import (
     TITLE_LENGTH,
     Alternative,
     Bar,
+    Chooser,
     Dropped,
     Dynamic,
     DynamicMark,
@@ -47,7 +48,9 @@ from services.notation.domain.score import (
     Score,
     ScoreError,
     Section,
+    Seen,
     Source,
+    StickingShown,
     Swing,
     TempoMark,
     Timeline,
@@ -161,10 +164,16 @@ def _write_performance(played: PerformanceLayer) -> dict[str, Any]:
             }
             | ({} if event.source is Source.AUDIO else {"source": event.source.value})
             | ({"hand": event.hand.value} if event.hand else {})
+            | ({"hand_confidence": event.hand_confidence} if event.hand_confidence else {})
+            | ({"seen": _write_seen(event.seen)} if event.seen else {})
             for event in played.events
         ],
         "dropped": _write_dropped(played),
     }
+
+
+def _write_seen(seen: Seen) -> dict[str, Any]:
+    return {"piece": seen.piece.value, "confidence": seen.confidence}
 
 
 def _write_dropped(played: PerformanceLayer) -> list[dict[str, Any]]:
@@ -196,7 +205,7 @@ def _write_timeline(timeline: Timeline) -> dict[str, Any]:
 
 def _write_marks(score: Score) -> dict[str, Any]:
     """The score's layer without its bars."""
-    return {
+    marks = {
         "title": score.title,
         "kit": score.kit,
         "sections": [{"bar": part.bar, "name": part.name} for part in score.sections],
@@ -215,7 +224,12 @@ def _write_marks(score: Score) -> dict[str, Any]:
             for pin in score.hairpins
         ],
         "repeats": [{"bar": again.bar, "bars": again.bars} for again in score.repeats],
-    } | ({"remark": score.remark} if score.remark else {})
+    }
+    if score.remark:
+        marks["remark"] = score.remark
+    if score.sticking_shown is not StickingShown.AUTO:
+        marks["sticking_shown"] = score.sticking_shown.value
+    return marks
 
 
 def _write_bar(bar: Bar) -> dict[str, Any]:
@@ -255,6 +269,12 @@ def _write_note(note: Note) -> dict[str, Any]:
         written["graces"] = [{"id": grace.id, "velocity": grace.velocity} for grace in note.graces]
     if note.sticking:
         written["sticking"] = note.sticking.value
+    if note.sticking_source:
+        written["sticking_source"] = note.sticking_source.value
+    if note.sticking_confidence is not None:
+        written["sticking_confidence"] = note.sticking_confidence
+    if note.piece_source:
+        written["piece_source"] = note.piece_source.value
     if note.ring is not None:
         written["ring"] = str(note.ring)
     return written
@@ -361,6 +381,14 @@ def _hand(given: Mapping[str, Any], name: str, path: str) -> Hand | None:
     return read_choice(given[name], f"{path}.{name}", Hand) if name in given else None
 
 
+def _chance(given: Mapping[str, Any], name: str, path: str) -> float | None:
+    return read_number(given[name], f"{path}.{name}", 0, 1) if name in given else None
+
+
+def _chooser(given: Mapping[str, Any], name: str, path: str) -> Chooser | None:
+    return read_choice(given[name], f"{path}.{name}", Chooser) if name in given else None
+
+
 def upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     """The same document in the newest format; one that is newest, or none of ours, as it is.
 
@@ -425,7 +453,10 @@ def _check_performance(played: PerformanceLayer) -> PerformanceLayer:
 
 def _read_played(value: object, path: str) -> PlayedEvent:
     given = read_object(
-        value, path, ("id", "piece", "onset_s", "velocity"), ("confidence", "source", "hand")
+        value,
+        path,
+        ("id", "piece", "onset_s", "velocity"),
+        ("confidence", "source", "hand", "hand_confidence", "seen"),
     )
     return PlayedEvent(
         id=read_id(given["id"], f"{path}.id"),
@@ -435,6 +466,16 @@ def _read_played(value: object, path: str) -> PlayedEvent:
         confidence=read_number(given.get("confidence", 1.0), f"{path}.confidence", 0, 1),
         source=read_choice(given.get("source", "audio"), f"{path}.source", Source),
         hand=_hand(given, "hand", path),
+        hand_confidence=_chance(given, "hand_confidence", path),
+        seen=_read_seen(given["seen"], f"{path}.seen") if "seen" in given else None,
+    )
+
+
+def _read_seen(value: object, path: str) -> Seen:
+    given = read_object(value, path, ("piece", "confidence"))
+    return Seen(
+        piece=read_choice(given["piece"], f"{path}.piece", DrumPiece),
+        confidence=read_number(given["confidence"], f"{path}.confidence", 0, 1),
     )
 
 
@@ -532,7 +573,7 @@ def _read_alternative(value: object, path: str) -> Alternative:
 
 def _read_score(value: object) -> Score:
     path = "score"
-    marks = ("sections", "dynamics", "hairpins", "repeats", "remark")
+    marks = ("sections", "dynamics", "hairpins", "repeats", "remark", "sticking_shown")
     given = read_object(value, path, ("title", "kit", "bars"), marks)
     return _score_of(given)
 
@@ -549,6 +590,9 @@ def _score_of(given: Mapping[str, Any], bars: tuple[Bar, ...] | None = None) -> 
         hairpins=_list(given.get("hairpins", []), f"{path}.hairpins", _read_hairpin, MAX_BARS),
         repeats=_list(given.get("repeats", []), f"{path}.repeats", _read_repeat, MAX_BARS),
         remark=read_text(given.get("remark", ""), f"{path}.remark", REMARK_LENGTH),
+        sticking_shown=read_choice(
+            given.get("sticking_shown", "auto"), f"{path}.sticking_shown", StickingShown
+        ),
     )
     _check_marks(score, path)
     seen: set[str] = set()
@@ -641,19 +685,24 @@ def _check_marks(score: Score, path: str) -> None:
 
 def writing_of(bar: Bar) -> tuple[Any, ...]:
     """What a bar looks like: strokes, marks and values, whatever ids and velocities. Bars whose
-    writing is equal are repeats."""
+    writing is equal are repeats. Hands that were seen are left out: a groove returns although the
+    eye missed some of it."""
     shape: list[Any] = [bar.meter, bar.length]
     for voice in bar.voices:
         shape.append(voice.number)
         for event in voice.events:
             strokes = [
-                (note.piece, note.articulations, len(note.graces), note.sticking)
+                (note.piece, note.articulations, len(note.graces), _written_hand(note))
                 for note in event.notes
             ]
             if len(strokes) > 1:
                 strokes.sort(key=lambda stroke: stroke[0])
             shape.append((event.duration, event.tuplet, tuple(strokes)))
     return tuple(shape)
+
+
+def _written_hand(note: Note) -> Hand | None:
+    return None if note.sticking_source is Chooser.VISION else note.sticking
 
 
 def _read_bar(value: object, path: str) -> Bar:
@@ -715,10 +764,19 @@ def _read_tuplet(value: object, path: str) -> Tuplet:
     )
 
 
+_NOTE_FIELDS: Final = (
+    "articulations",
+    "graces",
+    "sticking",
+    "ring",
+    "sticking_source",
+    "sticking_confidence",
+    "piece_source",
+)
+
+
 def _read_note(value: object, path: str) -> Note:
-    given = read_object(
-        value, path, ("id", "piece", "velocity"), ("articulations", "graces", "sticking", "ring")
-    )
+    given = read_object(value, path, ("id", "piece", "velocity"), _NOTE_FIELDS)
     note = Note(
         id=read_id(given["id"], f"{path}.id"),
         piece=read_choice(given["piece"], f"{path}.piece", DrumPiece),
@@ -736,6 +794,9 @@ def _read_note(value: object, path: str) -> Note:
         else (),
         sticking=_hand(given, "sticking", path),
         ring=read_fraction(given["ring"], f"{path}.ring") if "ring" in given else None,
+        sticking_source=_chooser(given, "sticking_source", path),
+        sticking_confidence=_chance(given, "sticking_confidence", path),
+        piece_source=_chooser(given, "piece_source", path),
     )
     marks = set(note.articulations)
     if len(marks) < len(note.articulations):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final, get_args
 
-from libs.common.drums import Articulation, DrumPiece, Hand, Hit
+from libs.common.drums import FEET, Articulation, DrumPiece, Hand, Hit
 from libs.common.meter import Meter
-from services.notation.domain import grids, strokes
+from services.notation.domain import fusion, grids, strokes
 from services.notation.domain.document import (
     SECTION_LENGTH,
     ScoreDocument,
@@ -31,6 +31,7 @@ from services.notation.domain.score import (
     MAX_BPM,
     MIN_BPM,
     TITLE_LENGTH,
+    Chooser,
     Dropped,
     Dynamic,
     DynamicMark,
@@ -39,6 +40,7 @@ from services.notation.domain.score import (
     HairpinKind,
     Note,
     ScoreError,
+    StickingShown,
     Swing,
     TempoMark,
     read_meter,
@@ -235,7 +237,10 @@ def _set_piece(sheet: Sheet, fields: Fields, path: str) -> None:
     for place, note in _notes(sheet, fields, path):
         taken.lift(note.id)
         ring = note.ring if piece in (DrumPiece.HAT_OPEN, DrumPiece.HAT_HALF_OPEN) else None
-        taken.put(place, replace(note, piece=piece, ring=ring), path)
+        said = replace(note, piece=piece, ring=ring, piece_source=Chooser.USER)
+        if piece in FEET and note.sticking_source is Chooser.VISION:
+            said = replace(said, sticking=None, sticking_source=None, sticking_confidence=None)
+        taken.put(place, fusion.seen_hand(said, sheet.played.get(note.id)), path)
 
 
 def _articulate(sheet: Sheet, fields: Fields, path: str) -> None:
@@ -279,11 +284,28 @@ def _set_velocity(sheet: Sheet, fields: Fields, path: str) -> None:
 
 
 def _set_sticking(sheet: Sheet, fields: Fields, path: str) -> None:
-    """Set the hand of notes: `sticking` R, L or B; null for none."""
+    """Set the hand of notes: `sticking` R, L or B; null for none. What is seen later does not
+    change it."""
     given = fields["sticking"]
     hand = None if given is None else read_choice(given, f"{path}.sticking", Hand)
     for place, note in _notes(sheet, fields, path):
-        sheet.notes[note.id] = (place, replace(note, sticking=hand))
+        said = replace(note, sticking=hand, sticking_source=Chooser.USER, sticking_confidence=None)
+        sheet.notes[note.id] = (place, said)
+
+
+def _reset_sticking(sheet: Sheet, fields: Fields, path: str) -> None:
+    """Give notes the hand that was seen in the video, or none where none was; what is seen later
+    changes it again."""
+    for place, note in _notes(sheet, fields, path):
+        bare = replace(note, sticking=None, sticking_source=None, sticking_confidence=None)
+        sheet.notes[note.id] = (place, fusion.seen_hand(bare, sheet.played.get(note.id)))
+
+
+def _set_sticking_shown(sheet: Sheet, fields: Fields, path: str) -> None:
+    """Say which hands are written under the notes: `shown` all, none, or auto, which leaves out
+    what was seen in passages where less than half of the hands are known."""
+    shown = read_choice(fields["shown"], f"{path}.shown", StickingShown)
+    sheet.base = replace(sheet.base, score=replace(sheet.base.score, sticking_shown=shown))
 
 
 def _confirm(sheet: Sheet, fields: Fields, path: str) -> None:
@@ -296,6 +318,10 @@ def _confirm(sheet: Sheet, fields: Fields, path: str) -> None:
         if not isinstance(stroke, str) or (stroke not in sheet.notes and stroke not in graces):
             raise ScoreError(f"{path}.ids[{index}]", "no note is called so")
     sheet.confirm(set(ids))
+    for stroke in ids:
+        if stroke in sheet.notes and sheet.notes[stroke][1].piece_source is Chooser.VISION:
+            place, note = sheet.notes[stroke]
+            sheet.notes[stroke] = (place, replace(note, piece_source=Chooser.USER))
 
 
 # Time
@@ -563,6 +589,7 @@ def _requantise(sheet: Sheet, fields: Fields, path: str) -> None:
             articulations=(*kept, *ornament[len(graces) - 1 : len(graces)]),
             graces=graces,
         )
+        note = fusion.seen_hand(note, sheet.played.get(note.id))
         sheet.notes[note.id] = (at, note)
     sheet.dropped += dropped
 
@@ -688,6 +715,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "articulate": Operation(_articulate, ("ids",), ("articulations", "add", "remove")),
     "set-velocity": Operation(_set_velocity, ("ids", "velocity")),
     "set-sticking": Operation(_set_sticking, ("ids", "sticking")),
+    "reset-sticking": Operation(_reset_sticking, ("ids",)),
+    "set-sticking-shown": Operation(_set_sticking_shown, ("shown",)),
     "confirm": Operation(_confirm, ("ids",)),
     "set-meter": Operation(_set_meter, ("bar", "meter"), ("until",)),
     "set-tempo": Operation(_set_tempo, ("bar", "bpm"), ("unit", "text")),

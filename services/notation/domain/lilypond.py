@@ -29,6 +29,7 @@ from services.notation.domain.score import (
     VoiceEvent,
     value_of,
 )
+from services.notation.domain.sticking import as_shown, letters, repeats_alike
 
 NAMES: Final[Mapping[DrumPiece, str]] = {
     DrumPiece.KICK: "bassdrum",
@@ -72,6 +73,7 @@ def to_lilypond(
     if repeats not in ("written", "signs"):
         raise ScoreError("repeats", "must be written or signs")
     kit = kit or kit_called(document.score.kit)
+    document = as_shown(document)
     lines = [
         '\\version "2.24.0"',
         f"\\header {{ title = {_string(document.score.title)}"
@@ -123,7 +125,7 @@ def duration(length: Fraction) -> str:
 def _bars(document: ScoreDocument, kit: Kit, *, signs: bool) -> Iterable[str]:
     """Bar by bar; those that a percent sign stands for go into their repeat."""
     bars = document.score.bars
-    groups = {again.bar: again.bars for again in document.score.repeats} if signs else {}
+    groups = repeats_alike(document.score) if signs else {}
     yield "  \\autoBeamOff"
     before = None
     index = 0
@@ -212,10 +214,8 @@ def _event(event: VoiceEvent, beams: Sequence[str], kit: Kit, graces_beside: int
     if any(Articulation.BUZZ in note.articulations for note in event.notes):
         value = value_of(event.written)
         roll = f":{32 << engrave.BEAMED.get(value[0], 0)}" if value else ""
-    hands = dict.fromkeys(
-        kit.sticking(note.sticking) for note in reversed(event.notes) if note.sticking
-    )
-    sticking = f"_\\markup \\small \\column {{ {' '.join(hands)} }}" if hands else ""
+    hands = " ".join(letter.text for letter in letters(event.notes, kit))
+    sticking = f"_\\markup \\small \\column {{ {hands} }}" if hands else ""
     return f"{wait}{grace}{head}{length}{roll}{slur}{beam}{''.join(marks)}{words}{sticking}"
 
 

@@ -34,6 +34,7 @@ from services.notation.domain.score import (
     VoiceEvent,
     value_of,
 )
+from services.notation.domain.sticking import as_shown, letters, repeats_alike
 
 Repeats = Literal["written", "signs"]
 Schema = Literal["4.0", "3.1"]
@@ -74,6 +75,7 @@ def to_musicxml(
     if repeats not in ("written", "signs"):
         raise ScoreError("repeats", "must be written or signs")
     kit = kit or kit_called(document.score.kit)
+    document = as_shown(document)
     head_words = [*_title(document.score), *(_legend(document.score, kit) if legend else ())]
     return _joined(document, kit, head_words, repeated_bars(document.score, repeats), schema)
 
@@ -83,6 +85,7 @@ def for_engraving(
 ) -> str:
     """What Verovio draws: `head_lines` lines are left free above the first staff, and so are the
     bars whose sign stands for several, for it has no such sign."""
+    document = as_shown(document)
     words = '<credit-words justify="center" valign="top">\u00a0</credit-words>'
     head_words = [f'<credit page="1">{words * head_lines}</credit>'] if head_lines else []
     return _joined(document, kit, head_words, signs, room=room, for_verovio=True).decode()
@@ -133,11 +136,12 @@ def legend_of(score: Score, kit: Kit) -> list[KitEntry]:
 def repeated_bars(score: Score, repeats: Repeats, room: Room = A4) -> dict[int, int]:
     """Numbers of the bars that a sign stands for, and for how many one sign stands.
 
-    A sign for several bars needs them on one line; where they are not, they are written out.
+    A sign for several bars needs them on one line; where they are not, they are written out, and
+    so are bars under which other letters stand than under those that the sign points at.
     """
     if repeats == "written":
         return {}
-    groups = {again.bar: again.bars for again in score.repeats}
+    groups = repeats_alike(score)
     while True:
         signs = {bar + i: size for bar, size in groups.items() for i in range(size)}
         breaks = {score.bars[index].number for index in line_breaks(score.bars, signs, room)}
@@ -429,14 +433,17 @@ class _VoiceWriter:
             )
 
     def _sticking(self, notes: Sequence[Note]) -> str:
-        """Under a chord its letters, the upper note's first; the same hand is told once."""
-        letters = dict.fromkeys(
-            self._kit.sticking(note.sticking) for note in reversed(notes) if note.sticking
-        )
-        return "".join(
-            f'<lyric number="{verse}"><syllabic>single</syllabic><text>{letter}</text></lyric>'
-            for verse, letter in enumerate(letters, start=1)
-        )
+        """Under a chord its letters, the upper note's first. Readers look for them at its first
+        note; whose they are says `name`, which none of them shows."""
+        written = ""
+        for verse, letter in enumerate(letters(notes, self._kit), start=1):
+            names = " ".join(note.id for note in letter.notes)
+            name = f' name="{names}"' if len(notes) > 1 and not self._gathers else ""
+            written += (
+                f'<lyric number="{verse}"{name}><syllabic>single</syllabic>'
+                f"<text>{letter.text}</text></lyric>"
+            )
+        return written
 
 
 def _look(kit: Kit, entry: KitEntry, instrument: str) -> _Look:

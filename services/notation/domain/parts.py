@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import count
 from typing import Final
 
+from libs.common.drums import FEET, Hand
 from libs.common.part import (
     Part,
     PartBar,
@@ -22,8 +23,10 @@ from services.notation.domain.clock import Clock, bar_starts, tempo_place
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.score import (
     Bar,
+    Chooser,
     Grace,
     Note,
+    PlayedEvent,
     ScoreError,
     Source,
     Swing,
@@ -50,7 +53,7 @@ def part_of(document: ScoreDocument) -> Part:
             velocity=note.velocity,
             marks=note.articulations,
             graces=tuple(grace.velocity for grace in note.graces),
-            hand=note.sticking or (heard.hand if heard else None),
+            hand=_hand(note, heard),
             id=note.id,
             written_s=written_s.get(note.id),
             # A stroke that a file or a score put there was played by nobody.
@@ -87,6 +90,13 @@ def part_of(document: ScoreDocument) -> Part:
         sections=tuple(PartSection(section.bar, section.name) for section in score.sections),
         beats=tuple(PartBeat(beat.time_s, beat.bar, beat.beat) for beat in timeline.beats),
     )
+
+
+def _hand(note: Note, heard: PlayedEvent | None) -> Hand | None:
+    """As the note says, shown or not; where nobody has said, as its hit was played."""
+    if note.sticking or note.sticking_source is Chooser.USER or note.piece in FEET:
+        return note.sticking
+    return heard.hand if heard else None
 
 
 _PLAYED: Final = frozenset({Source.AUDIO, Source.MIDI})

@@ -29,6 +29,7 @@ from services.notation.domain.musicxml import (
 )
 from services.notation.domain.page_head import SVG
 from services.notation.domain.score import ScoreError
+from services.notation.domain.sticking import as_shown
 
 MAX_WIDTH_PX: Final = 6000
 MAX_BARS: Final = 3000
@@ -144,6 +145,7 @@ class _Engraving:
     """A score laid out on pages."""
 
     def __init__(self, document: ScoreDocument, paper: Paper, look: Look) -> None:
+        document = as_shown(document)
         score = document.score
         if len(score.bars) > MAX_BARS:
             raise ScoreError("score.bars", f"more than {MAX_BARS} are not drawn")
@@ -201,6 +203,7 @@ class _Engraving:
     def root(self, number: int) -> etree._Element:
         root = etree.fromstring(self._toolkit.renderToSVG(number).encode())
         retouch.redraw_tempos(root, self._width)
+        retouch.centre_stickings(root)
         retouch.redraw_heads(root, self._heads)
         retouch.draw_long_repeats(root, self._long_repeats)
         retouch.lift_stickings(root)

@@ -16,7 +16,7 @@ from typing import Final
 
 from lxml import etree
 
-from libs.common.drums import Articulation, DrumPiece, Hand
+from libs.common.drums import FEET, Articulation, DrumPiece, Hand
 from libs.common.meter import Meter
 from services.notation.domain.assemble import Tempo, TempoMap, anchors_of, assemble, played_exactly
 from services.notation.domain.document import ScoreDocument
@@ -235,6 +235,8 @@ class _Reader:
         at = furthest = Fraction(0)
         chord_at = Fraction(0)
         graces: list[_Before] = []
+        chords: list[list[tuple[int, list[_Lyric]]]] = []
+        """For each chord the places in `bar.notes` of its notes, and the letters under each."""
         for child in element:
             if child.tag == "note":
                 if child.find("grace") is not None:
@@ -246,8 +248,11 @@ class _Reader:
                 if child.find("chord") is None:
                     chord_at = at
                     at += length
+                    chords.append([])
                 note = self._note(child, own)
                 if note is not None:
+                    if chords:
+                        chords[-1].append((len(bar.notes), _lyrics(child)))
                     bar.notes.append((chord_at, note))
             elif child.tag in ("backup", "forward"):
                 length = self._duration(child, path)
@@ -259,6 +264,8 @@ class _Reader:
             if at.denominator.bit_length() > _MAX_DENOMINATOR_BITS:
                 raise ScoreError(path, "its divisions have no common beat")
             furthest = max(furthest, at)
+        for chord in chords:
+            self._stick(bar, chord)
         bar.notes = [
             (place, replace(note, piece=DrumPiece.HAT_HALF_OPEN))
             if place in bar.half_open and note.piece in _HATS
@@ -458,8 +465,42 @@ class _Reader:
             velocity=_velocity(element, marks),
             articulations=tuple(dict.fromkeys(marks)),
             graces=tuple(own),
-            sticking=_sticking(element),
         )
+
+    def _stick(self, bar: _Strokes, chord: Sequence[tuple[int, Sequence[_Lyric]]]) -> None:
+        """Give the letters under a chord to its notes. Who wrote the file may say whose they are;
+        else a letter is that of the note that bears it, and several under one note are the hands'
+        from the upper note down. What could mean either of two notes is left out."""
+        if not any(lyrics for _, lyrics in chord):
+            return
+        hands: dict[int, Hand] = {}
+        by_id = {bar.notes[index][1].id: index for index, _ in chord}
+        struck = [index for index, _ in chord if bar.notes[index][1].piece not in FEET]
+        bearing = [(index, lyrics) for index, lyrics in chord if lyrics]
+        if all(by_id.keys() >= lyric.names for _, lyrics in bearing for lyric in lyrics) and any(
+            lyric.names for _, lyrics in bearing for lyric in lyrics
+        ):
+            hands = {
+                by_id[name]: lyric.hands[0]
+                for _, lyrics in bearing
+                for lyric in lyrics
+                for name in lyric.names
+            }
+        elif len(bearing) == 1:
+            bearer, lyrics = bearing[0]
+            told = [hand for lyric in lyrics for hand in lyric.hands]
+            if len(struck) == 1:
+                bearer = struck[0]
+            if len(told) == 1 and not (told[0] is Hand.BOTH and len(struck) > 1):
+                hands = {bearer: told[0]}
+            elif len(told) == len(struck):
+                struck.sort(key=lambda index: -self.kit.entries[bar.notes[index][1].piece].height)
+                hands = dict(zip(struck, told, strict=True))
+        else:
+            hands = {index: lyrics[0].hands[0] for index, lyrics in bearing}
+        for index, hand in hands.items():
+            place, note = bar.notes[index]
+            bar.notes[index] = (place, replace(note, sticking=hand))
 
     def _grace(self, element: etree._Element) -> list[_Before]:
         if element.find("rest") is not None or element.find("chord") is not None:
@@ -510,12 +551,26 @@ def _velocity(
     return round(max(1.0, min(127.0, share * _FORTE / 100))) if math.isfinite(share) else usual
 
 
-def _sticking(element: etree._Element) -> Hand | None:
-    for lyric in element.iterfind("lyric/text"):
-        text = (lyric.text or "").strip().upper()
-        if text in {hand.value for hand in Hand}:
-            return Hand(text)
-    return None
+@dataclass(frozen=True, slots=True)
+class _Lyric:
+    """Letters that stand under a chord, and the ids of the notes they are for, where told."""
+
+    hands: tuple[Hand, ...]
+    names: frozenset[str]
+
+
+_LETTERS = re.compile(r"[RLB](?:[\s/,+&|]*[RLB])?", re.ASCII)
+
+
+def _lyrics(element: etree._Element) -> list[_Lyric]:
+    """From the top down; what is no sticking is left out."""
+    found = []
+    for lyric in element.iterfind("lyric"):
+        text = (lyric.findtext("text") or "").strip().upper()
+        if len(text) <= 8 and _LETTERS.fullmatch(text):
+            hands = tuple(Hand(letter) for letter in text if letter.isalpha())
+            found.append(_Lyric(hands, frozenset(lyric.get("name", "").split())))
+    return found
 
 
 def _tempo_words(words: str) -> str:

@@ -115,6 +115,9 @@ _DYNAMIC_DOWN: Final = 110.0
 _NOTE_DOWN: Final = 95.0
 _REST_DOWN: Final = 290.0
 _GAP: Final = 110.0
+_HEAD_MIDDLE: Final = 104.0
+_HEADS: Final = re.compile("#E0[A-E]")
+_HREF: Final = "{http://www.w3.org/1999/xlink}href"
 _NUMBER: Final = re.compile(r"-?[\d.]+")
 
 
@@ -130,6 +133,26 @@ def lift_stickings(root: etree._Element) -> None:
         dynamics = [*groups.get("dynam", []), *groups.get("hairpin", [])]
         if letters and dynamics:
             _swap(letters, dynamics, _lowest(groups))
+
+
+def centre_stickings(root: etree._Element) -> None:
+    """Each letter under its note's head; Verovio begins what is sung left of it."""
+    for verse in root.iter(f"{SVG}g"):
+        parent = verse.getparent()
+        if verse.get("class") != "verse" or parent is None:
+            continue
+        heads = [
+            float(place[1])
+            for group in parent.iter(f"{SVG}g")
+            if group.get("class") == "notehead"
+            for used in group.iter(f"{SVG}use")
+            # Not the parentheses of a ghost.
+            if _HEADS.match(used.get(_HREF, ""))
+            and (place := _PLACE.search(used.get("transform", "")))
+        ]
+        for text in verse.iter(f"{SVG}text") if heads else ():
+            text.set("x", f"{min(heads) + _HEAD_MIDDLE:g}")
+            text.set("text-anchor", "middle")
 
 
 def _lowest(groups: Mapping[str, list[etree._Element]]) -> float:

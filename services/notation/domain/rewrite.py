@@ -1,7 +1,7 @@
 """A score's performance written anew in its own bars: another grid, another feel, fewer ornaments.
 
 Bars, meters, tempos and the words over them stay as they are, so that only what is asked for
-changes; notes that somebody added, and edits of notes, do not survive.
+changes; notes that somebody added, and edits of notes but for their hands, do not survive.
 """
 
 from __future__ import annotations

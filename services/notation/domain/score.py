@@ -57,6 +57,22 @@ class Source(StrEnum):
     USER = "user"
 
 
+class Chooser(StrEnum):
+    """Who said which hand plays a note, or what it is struck on, in place of the ear."""
+
+    VISION = "vision"
+    USER = "user"
+
+
+class StickingShown(StrEnum):
+    """Which stickings are written under the notes. AUTO: what somebody wrote, and what was seen
+    where that is half of a passage or more."""
+
+    AUTO = "auto"
+    ALL = "all"
+    NONE = "none"
+
+
 class DynamicMark(StrEnum):
     """Written loudness, softest first."""
 
@@ -112,8 +128,16 @@ def value_of(written: Fraction) -> tuple[str, int] | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What the place of a stroke in the picture speaks for, and how surely."""
+
+    piece: DrumPiece
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlayedEvent:
-    """One hit as it was heard."""
+    """One hit as it was heard, and what was seen of it."""
 
     id: str
     piece: DrumPiece
@@ -122,6 +146,10 @@ class PlayedEvent:
     confidence: float = 1.0
     source: Source = Source.AUDIO
     hand: Hand | None = None
+    hand_confidence: float | None = None
+    """Of the eye, 0.5 to 1; None where it was not seen."""
+    seen: Seen | None = None
+    """Another piece than was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +271,12 @@ class Note:
     sticking: Hand | None = None
     ring: Fraction | None = None
     """For an open hat: how long until it is closed, in whole notes; None where nothing says."""
+    sticking_source: Chooser | None = None
+    """USER without a sticking: none is wanted. None with one: somebody wrote it."""
+    sticking_confidence: float | None = None
+    """Of the eye, where it is the source."""
+    piece_source: Chooser | None = None
+    """VISION: it was heard as its event's piece, and seen as this; None: as heard, or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +396,7 @@ class Score:
     repeats: tuple[Repeat, ...] = ()
     remark: str = ""
     """A sentence or two for who plays it, below the title."""
+    sticking_shown: StickingShown = StickingShown.AUTO
 
     def notes(self) -> list[tuple[Bar, VoiceEvent, Note]]:
         """Every written note in order of bar, voice, start."""

@@ -213,6 +213,7 @@ class Sheet:
             title=self.base.score.title,
             remark=self.base.score.remark,
             kit=self.base.score.kit,
+            sticking_shown=self.base.score.sticking_shown,
             bars=bars,
             sections=tuple(
                 Section(numbers[index], name)

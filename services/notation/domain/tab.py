@@ -20,6 +20,7 @@ from services.notation.domain.directions import feels
 from services.notation.domain.document import ScoreDocument
 from services.notation.domain.kit import Kit, kit_called
 from services.notation.domain.score import Bar, Note, ScoreError, value_of
+from services.notation.domain.sticking import as_shown, letters
 
 WIDTH: Final = 80
 MIN_WIDTH: Final = 40
@@ -80,6 +81,7 @@ class _Grid:
 def to_tab(document: ScoreDocument, kit: Kit | None = None, *, width: int = WIDTH) -> bytes:
     """UTF-8 text, lines at most `width` (40 to 400) characters where a bar fits in one."""
     kit = kit or kit_called(document.score.kit)
+    document = as_shown(document)
     bars = document.score.bars
     used = {note.piece for _, _, note in document.score.notes()}
     rows = [row for row in _ROWS if used & row.signs.keys()]
@@ -217,8 +219,9 @@ def _system(
         if playing & row.signs.keys():
             cells = (_cells(bar, bar_grid, row) for bar, bar_grid in system)
             yield f"{row.label}|{'|'.join(cells)}|"
-    if any(note.sticking for bar, _ in system for note in _notes(bar)):
-        hands = " ".join(_sticking(bar, bar_grid, kit) for bar, bar_grid in system)
+    # Two hands at once stand under each other, the upper drum's first.
+    for line in range(max(_stickings(bar, kit) for bar, _ in system)):
+        hands = " ".join(_sticking(bar, bar_grid, kit, line) for bar, bar_grid in system)
         yield f"   {hands}".rstrip()
 
 
@@ -257,11 +260,17 @@ def sign_of(note: Note) -> str:
     return sign.upper() if _ACCENTS & set(note.articulations) else sign
 
 
-def _sticking(bar: Bar, bar_grid: _Grid, kit: Kit) -> str:
+def _stickings(bar: Bar, kit: Kit) -> int:
+    """How many letters stand under each other at most."""
+    chords = (event.notes for voice in bar.voices for event in voice.events)
+    return max((len(letters(notes, kit)) for notes in chords), default=0)
+
+
+def _sticking(bar: Bar, bar_grid: _Grid, kit: Kit, line: int) -> str:
     cells = dict.fromkeys(bar_grid.columns, " ")
     for voice in bar.voices:
         for event in voice.events:
-            hands = {kit.sticking(note.sticking) for note in event.notes if note.sticking}
-            if hands:
-                cells[event.start] = hands.pop() if len(hands) == 1 else "B"
+            hands = letters(event.notes, kit)
+            if line < len(hands):
+                cells[event.start] = hands[line].text
     return "".join(cells.values())

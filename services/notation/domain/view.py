@@ -15,8 +15,17 @@ from services.notation.domain.inline import Inliner, Stroke
 from services.notation.domain.kit import kit_called
 from services.notation.domain.musicxml import bar_id
 from services.notation.domain.pictures import Look, to_lines
-from services.notation.domain.score import Bar, Grace, Note, PlayedEvent, ScoreError, VoiceEvent
+from services.notation.domain.score import (
+    Bar,
+    Chooser,
+    Grace,
+    Note,
+    PlayedEvent,
+    ScoreError,
+    VoiceEvent,
+)
 from services.notation.domain.stats import summary
+from services.notation.domain.sticking import hidden
 from services.notation.domain.timemap import NoteTime, note_times
 
 FORMAT: Final = "backbeat-view/1"
@@ -53,6 +62,7 @@ def to_view(
         "duration_s": performance.duration_s,
         "width_mm": width_mm,
         "unsure_below": UNSURE_BELOW,
+        "sticking_shown": score.sticking_shown.value,
         "defs": inliner.glyphs,
         "systems": [
             {
@@ -108,8 +118,10 @@ def _bar(bar: Bar, clock: Clock) -> dict[str, Any]:
 def _notes(document: ScoreDocument, played: Mapping[str, PlayedEvent]) -> Iterable[dict[str, Any]]:
     """In order of time; where nothing is known of that, of bar, voice and start."""
     times = {time.id: time for time in note_times(document)}
+    unshown = hidden(document.score)
     found = [
         _stroke(bar, number, event, note, stroke, times.get(stroke.id), played.get(stroke.id))
+        | ({} if isinstance(stroke, Grace) else _seen(note, played.get(note.id), unshown))
         for bar, number, event, note in _written(document)
         for stroke in _strokes(note)
     ]
@@ -159,6 +171,21 @@ def _stroke(
         told["unsure"] = True
     if is_grace:
         told["grace"] = True
+    return told
+
+
+def _seen(note: Note, played: PlayedEvent | None, unshown: frozenset[str]) -> dict[str, Any]:
+    """Who told a note's hand and what it was struck on, where that was not the ear."""
+    told: dict[str, Any] = {}
+    if note.sticking_source:
+        told["sticking_source"] = note.sticking_source.value
+    if note.sticking_confidence is not None:
+        told["sticking_confidence"] = note.sticking_confidence
+    if note.id in unshown:
+        told["sticking_hidden"] = True
+    if note.piece_source is Chooser.VISION and played:
+        confidence = played.seen.confidence if played.seen else None
+        told["moved"] = {"heard": played.piece.value, "confidence": confidence}
     return told
 
 
