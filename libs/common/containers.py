@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,6 +82,8 @@ def open_container(source: Path | BinaryIO) -> Iterator[InputContainer]:
         with source.open("rb") as file, open_container(file) as container:
             yield container
         return
+    if source.seek(0, os.SEEK_END) == 0:
+        raise UnreadableContainer("an empty file")
     source.seek(0)
     options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "none"}
     try:

@@ -39,6 +39,11 @@ _SHOULDER: Final = np.array([0.19, 0.0, 1.08])
 _HEAD: Final = np.array([0.0, 0.06, 1.29])
 
 
+def point(x: float, y: float, z: float) -> Point:
+    """A place, or a way to one."""
+    return np.array([x, y, z], np.float64)
+
+
 @dataclass(frozen=True, slots=True)
 class Skeleton:
     """Where everything is at one time."""
@@ -117,8 +122,8 @@ class Drummer:
         """Knots of the tip's and the wrist's path."""
         sign = 1.0 if hand is Hand.RIGHT else -1.0
         shoulder = _SHOULDER * [sign, 1, 1]
-        home = [*self.place(DrumPiece.SNARE), 0.08 * sign, -0.05, 0.0]
-        tips: list[tuple[float, Point]] = [(-1.0, [*home, 0, 0, 0.06])]
+        home = self.place(DrumPiece.SNARE) + point(0.08 * sign, -0.05, 0.0)
+        tips: list[tuple[float, Point]] = [(-1.0, home + point(0, 0, 0.06))]
         wrists: list[tuple[float, Point]] = [(-1.0, self._wrist_of(home, shoulder, 0.04))]
         here, here_s = home, -1.0
         for number, stroke in enumerate(mine):
@@ -141,12 +146,12 @@ class Drummer:
             rest_s = mine[number + 1].hit.onset_s - at_s if number + 1 < len(mine) else 2.0
             steps.append((at_s + min(0.09, 0.35 * rest_s), there, 0.3 * height))
             for step_s, where, up in steps:
-                tips.append((step_s, [*where, 0, 0, up]))
+                tips.append((step_s, where + point(0, 0, up)))
                 drop = self.wrist_share * up
                 wrists.append((step_s - lead, self._wrist_of(where, shoulder, drop)))
             here, here_s = there, at_s
         end_s = here_s + 3.0
-        tips.append((end_s, [*home, 0, 0, 0.06]))
+        tips.append((end_s, home + point(0, 0, 0.06)))
         wrists.append((end_s, self._wrist_of(home, shoulder, 0.04)))
         return _path(tips), _path(wrists)
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.seeing.drummer.body import Drummer, Point, Skeleton
+from benchmarks.seeing.drummer.body import Drummer, Point, Skeleton, point
 from libs.common.drums import DrumPiece
 
 Image = NDArray[np.uint8]
@@ -236,7 +236,7 @@ class _Draw:
         self.limb(foot, centre, 0.025, (120, 120, 125))
         self._fill(self._ring(centre, radius, tilt), (190, 155, 60))
         self._fill(self._ring(centre, radius * 0.6, tilt), (205, 172, 80))
-        self._fill(self._ring([*centre, 0, 0, 0.015], radius * 0.2, tilt), (225, 195, 110))
+        self._fill(self._ring(centre + point(0, 0, 0.015), radius * 0.2, tilt), (225, 195, 110))
 
     def torso(self, joints: dict[str, Point]) -> None:
         corners = np.stack(
@@ -256,9 +256,9 @@ class _Draw:
     def head(self, nose: Point) -> None:
         """A skull with hair, and a face on the side that looks at the kit: networks tell front from
         back, and so left from right, by it."""
-        self.limb([*nose, 0, -0.1, -0.2], [*nose, 0, -0.08, -0.08], 0.1, _SKIN)
-        middle = [*nose, 0, -0.1, 0.02]
-        seen = self.camera.project(np.stack([middle, [*middle, 0, 0, 0.12]]), self.time_s)
+        self.limb(nose + point(0, -0.1, -0.2), nose + point(0, -0.08, -0.08), 0.1, _SKIN)
+        middle = nose + point(0, -0.1, 0.02)
+        seen = self.camera.project(np.stack([middle, middle + point(0, 0, 0.12)]), self.time_s)
         if seen[0, 2] <= 0.15:
             return
         away = self.position - middle
@@ -283,18 +283,18 @@ class _Draw:
         )
         self._fill(upper, _HAIR)
         for sign in (-1, 1):
-            eye = [*middle, 0.035 * sign, 0.085, 0.02]
+            eye = middle + point(0.035 * sign, 0.085, 0.02)
             if not self._shows(eye, middle):
                 continue
-            self.limb(eye - [0.014, 0, 0], [*eye, 0.014, 0, 0], 0.016, (240, 240, 240))
-            self.limb(eye - [0.004, 0, 0], [*eye, 0.004, 0, 0], 0.013, (35, 25, 20))
-            brow = [*eye, 0, 0, 0.025]
-            self.limb(brow - [0.018, 0, 0], [*brow, 0.018, 0, 0], 0.008, _HAIR)
-        ridge, tip = [*middle, 0, 0.1, 0.015], [*middle, 0, 0.115, -0.025]
+            self.limb(eye - [0.014, 0, 0], eye + point(0.014, 0, 0), 0.016, (240, 240, 240))
+            self.limb(eye - [0.004, 0, 0], eye + point(0.004, 0, 0), 0.013, (35, 25, 20))
+            brow = eye + point(0, 0, 0.025)
+            self.limb(brow - [0.018, 0, 0], brow + point(0.018, 0, 0), 0.008, _HAIR)
+        ridge, tip = middle + point(0, 0.1, 0.015), middle + point(0, 0.115, -0.025)
         if self._shows(tip, middle):
             self.limb(ridge, tip, 0.014, (180, 130, 105))
-            mouth = [*middle, 0, 0.09, -0.06]
-            self.limb(mouth - [0.028, 0, 0], [*mouth, 0.028, 0, 0], 0.012, (150, 70, 70))
+            mouth = middle + point(0, 0.09, -0.06)
+            self.limb(mouth - [0.028, 0, 0], mouth + point(0.028, 0, 0), 0.012, (150, 70, 70))
 
     def _across(self) -> Point:
         """The level direction across the line of sight."""

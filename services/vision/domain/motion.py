@@ -20,6 +20,8 @@ from services.vision.domain.frames import Image
 
 LONG_SIDE_PX: Final = 320
 CELL_PX: Final = 20
+_SHORTEST_PX: Final = 80
+"""OpenCV's flow crashes on pictures a few patches high; such strips are stretched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ class MotionMeter:
 
 
 def small_grey(image: Image) -> NDArray[np.uint8]:
-    """(height, width) grey copy, its longer side LONG_SIDE_PX, at least a cell each way."""
+    """(height, width) grey copy, its longer side LONG_SIDE_PX, stretched when it is a strip."""
     height, width = image.shape[:2]
     scale = LONG_SIDE_PX / max(height, width)
-    size = (max(CELL_PX, round(width * scale)), max(CELL_PX, round(height * scale)))
+    size = (max(_SHORTEST_PX, round(width * scale)), max(_SHORTEST_PX, round(height * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
 

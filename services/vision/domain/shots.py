@@ -47,8 +47,12 @@ class ShotFinder:
         index, residual, _ = scenes[at]
         if at < 1 or residual < _RESIDUAL or index - self._last_cut < _AFTER:
             return None
-        others = [r for number, (_, r, _) in enumerate(scenes) if number != at]
-        if residual < _SPIKE * float(np.median(others)):
+        # Above what was before and above what comes after: a pan that begins goes on.
+        calm = max(
+            float(np.median([r for _, r, _ in scenes[:at]])),
+            float(np.median([r for _, r, _ in scenes[at + 1 :]])),
+        )
+        if residual < _SPIKE * calm:
             return None
         before = [scene for _, _, scene in scenes[max(0, at - 3) : at]]
         after = [scene for _, _, scene in scenes[at : at + _AFTER + 1]]

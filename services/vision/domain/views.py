@@ -103,7 +103,7 @@ def shoulders_px(watched: Watched, first: int, last: int) -> float | None:
 def doubts(view: View, watched: Watched, *, weights: bool) -> list[str]:
     """What in the pictures themselves stands against telling hands, the weightiest first."""
     out: list[str] = []
-    if view.rate_hz < _LEAST_RATE_HZ:
+    if 0 < view.rate_hz < _LEAST_RATE_HZ:
         out.append("frame-rate-low")
     if not weights:
         return [*out, "weights-missing"]
