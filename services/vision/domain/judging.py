@@ -11,7 +11,7 @@ import numpy as np
 from libs.common.drums import FEET, Hand, Hit
 from libs.common.options import VisionOptions
 from libs.common.performance import Performance
-from libs.common.sight import OffsetSource, Region, Shot, Side, Sight, Stroke, Sync
+from libs.common.sight import Region, Shot, Side, Sight, Stroke, Sync
 from services.vision.domain import sticking, sync, views
 from services.vision.domain.layout import layout_of
 from services.vision.domain.opinions import second_opinions
@@ -21,6 +21,14 @@ from services.vision.domain.watched import Watched
 VERSION: Final = "hands-1"
 PLAIN: Final = 1.0
 """How clearly wrists must strike at the hits (sticking.Sticking.separation)."""
+_AGREE_S: Final = 0.03
+_WRISTS_SHARE: Final = 0.4
+"""How much the wrists' offset counts beside the whole picture's: least error on rendered films."""
+_FAINT_FLOW: Final = 6.0
+_FAINT_WRISTS: Final = 4.0
+_FAINT_APART_S: Final = 0.04
+_FAINT_RIVAL: Final = 0.8
+_FAINT_PLAIN: Final = 1.2
 _LENT_S: Final = 8.0
 """A longer shot that does not find the offset itself has something against it."""
 
@@ -106,32 +114,58 @@ def _begun(watched: Watched, index: int, first: int, last: int, *, weights: bool
 
 
 def _link(watched: Watched, shot: _Judged, hits: Sequence[Hit], wishes: VisionOptions) -> None:
-    """The shot's own offset: by what turns back in the picture, else by the wrists."""
+    """The shot's own offset: by what turns back in the picture, and by the wrists."""
     shot.hands = _hands(watched, shot)
     if not hits:
         return
     part = slice(shot.first, shot.last)
-    times_s = watched.times_s[part]
     turned = np.asarray(watched.turned[part], np.float64).reshape(shot.last - shot.first, -1)
     near = [h for h in hits if shot.start_s - 0.5 < h.onset_s < shot.end_s + 0.5]
-    found: list[tuple[OffsetSource, sync.Link]] = []
-    link = sync.link(times_s, turned, near)
-    if link is not None:
-        found.append(("flow", link))
-    if shot.hands is not None:
-        strikes = sticking.strike_signals(shot.hands)
-        link = sync.link(shot.hands.times_s, strikes, near)
-        if link is not None:
-            # The wrists' own template is laid so that it needs no correction.
-            found.append(("wrists", replace(link, offset_s=link.offset_s - sync.LATE_S)))
+    flow = sync.link(watched.times_s[part], turned, near)
+    wrists: sync.Link | None = None
+    if shot.hands is not None and len(shot.hands.times_s):
+        wrists = sync.link(shot.hands.times_s, sticking.strike_signals(shot.hands), near)
+    if wrists is not None:
+        # The strokes' template allows for the wrists' lead, and needs no correction.
+        wrists = replace(wrists, offset_s=wrists.offset_s - sync.LATE_S)
     if wishes.offset_s is not None:
-        best = max((link.significance for _, link in found), default=0.0)
-        shot.sync = Sync(wishes.offset_s, best, "given")
-        return
-    for source, link in found:
-        if link.believed:
-            shot.sync = Sync(link.offset_s, link.significance, source)
-            return
+        known = [found.significance for found in (flow, wrists) if found is not None]
+        shot.sync = Sync(wishes.offset_s, max(known, default=0.0), "given")
+    else:
+        shot.sync = _both(flow, wrists, shot, near)
+
+
+def _both(
+    flow: sync.Link | None, wrists: sync.Link | None, shot: _Judged, hits: Sequence[Hit]
+) -> Sync | None:
+    """What two witnesses say together; None when neither is believed."""
+    agree = (
+        flow is not None and wrists is not None and abs(flow.offset_s - wrists.offset_s) <= _AGREE_S
+    )
+    if agree:
+        assert flow is not None
+        assert wrists is not None
+        together = flow.offset_s + _WRISTS_SHARE * (wrists.offset_s - flow.offset_s)
+        if flow.believed or wrists.believed or _faint(flow, wrists, shot, hits):
+            return Sync(together, max(flow.significance, wrists.significance), "flow")
+    if flow is not None and flow.believed:
+        return Sync(flow.offset_s, flow.significance, "flow")
+    if wrists is not None and wrists.believed:
+        return Sync(wrists.offset_s, wrists.significance, "wrists")
+    return None
+
+
+def _faint(flow: sync.Link, wrists: sync.Link, shot: _Judged, hits: Sequence[Hit]) -> bool:
+    """Two faint witnesses who say the same are believed, if the wrists plainly strike there."""
+    if (
+        flow.significance < _FAINT_FLOW
+        or wrists.significance < _FAINT_WRISTS
+        or flow.apart_s > _FAINT_APART_S
+        or flow.rival > _FAINT_RIVAL
+        or shot.hands is None
+    ):
+        return False
+    return sticking.tell_hands(shot.hands, hits, wrists.offset_s).separation >= _FAINT_PLAIN
 
 
 def _lend(shots: Sequence[_Judged], hits: Sequence[Hit]) -> None:
@@ -190,10 +224,8 @@ def _hands(watched: Watched, shot: _Judged) -> Hands | None:
         seen = wrist[:, 2] >= views.SEEN
         places[seen, hand] = wrist[seen, :2] * scale
     across = (watched.joint("right-shoulder") - watched.joint("left-shoulder"))[part][looked][:, :2]
-    middle = np.nanmedian(across * scale, axis=0)
-    return Hands(
-        watched.times_s[part][looked], places, middle / max(float(np.linalg.norm(middle)), 1e-6)
-    )
+    rightward = np.nanmedian(across * scale, axis=0)
+    return Hands(watched.times_s[part][looked], places, rightward)
 
 
 def _sides(layout: Side | None, wishes: VisionOptions) -> tuple[bool | None, Side | None]:

@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from libs.common.drums import DrumPiece
 from libs.common.sight import Side
 from services.vision.domain.sticking import Hands, Sticking
 
-_HATS: Final = (DrumPiece.HAT_CLOSED, DrumPiece.HAT_HALF_OPEN, DrumPiece.HAT_OPEN)
+_NEAR: Final = (
+    DrumPiece.HAT_CLOSED,
+    DrumPiece.HAT_HALF_OPEN,
+    DrumPiece.HAT_OPEN,
+    DrumPiece.SNARE,
+    DrumPiece.RIMSHOT,
+    DrumPiece.CROSS_STICK,
+)
+"""Hats and snare: crossed hands strike them from about the same place."""
 _FAR_SIDE: Final = (DrumPiece.RIDE, DrumPiece.RIDE_BELL, DrumPiece.TOM_FLOOR)
 _FEWEST: Final = 5
+_FRONTAL: Final = 0.6
+"""Shoulder widths between the shoulders in the picture: from the side, left and right are depth."""
 _APART: Final = 0.5
-"""Shoulder widths, on the average, between where the hats and the ride or floor tom are struck."""
+"""Shoulder widths between hats and snare and ride and floor tom, on the average."""
 
 
 def layout_of(shots: Sequence[tuple[Sticking, Hands]]) -> Side | None:
@@ -25,19 +37,21 @@ def layout_of(shots: Sequence[tuple[Sticking, Hands]]) -> Side | None:
     apart = 0.0
     strokes = 0.0
     for told, hands in shots:
-        hats = [
-            (place, count) for piece, (place, _, count) in told.places.items() if piece in _HATS
+        near = [
+            (place, count) for piece, (place, _, count) in told.places.items() if piece in _NEAR
         ]
         far = [
             (place, count) for piece, (place, _, count) in told.places.items() if piece in _FAR_SIDE
         ]
-        hat_count, far_count = sum(c for _, c in hats), sum(c for _, c in far)
-        if hat_count < _FEWEST or far_count < _FEWEST:
+        near_count, far_count = sum(c for _, c in near), sum(c for _, c in far)
+        across = float(np.linalg.norm(hands.rightward))
+        if near_count < _FEWEST or far_count < _FEWEST or across < _FRONTAL:
             continue
-        hat = sum(place @ hands.rightward * count for place, count in hats) / hat_count
-        other = sum(place @ hands.rightward * count for place, count in far) / far_count
-        weight = min(hat_count, far_count)
-        apart += weight * float(other - hat)
+        right = hands.rightward / across
+        close = sum(float(place @ right) * count for place, count in near) / near_count
+        other = sum(float(place @ right) * count for place, count in far) / far_count
+        weight = min(near_count, far_count)
+        apart += weight * (other - close)
         strokes += weight
     if not strokes or abs(apart / strokes) < _APART:
         return None

@@ -8,14 +8,16 @@ import numpy as np
 
 from libs.common.drums import DrumPiece
 from libs.common.sight import SecondOpinion
-from services.vision.domain.sticking import SURE, Array, Sticking
+from services.vision.domain.sticking import Array, Sticking
 
 UNSURE: Final = 0.6
 """The ear's confidence below which it may be asked again."""
-_HEARD: Final = 0.75
+_HEARD: Final = 0.6
 """How much the ear's own word counts before the place is looked at."""
 _TELL: Final = 0.8
-_FEWEST: Final = 4
+_HAND: Final = 0.8
+"""How sure it must be whose wrist it is."""
+_FEWEST: Final = 3
 _CONFUSED: Final[tuple[frozenset[DrumPiece], ...]] = (
     frozenset({DrumPiece.TOM_HIGH, DrumPiece.TOM_MID, DrumPiece.TOM_FLOOR}),
     frozenset(
@@ -35,22 +37,25 @@ _CONFUSED: Final[tuple[frozenset[DrumPiece], ...]] = (
 def second_opinions(told: Sticking) -> list[SecondOpinion]:
     """For hits that the ear is unsure of, and whose wrist was where another piece is struck."""
     known = _places(told)
+    everywhere = [one.where for one in told.told if one.where is not None]
+    if not known or len(everywhere) < _FEWEST:
+        return []
+    # A piece that the ear was never sure of may stand anywhere among the others.
+    anywhere = (np.mean(everywhere, axis=0), np.std(everywhere, axis=0) + 0.3)
     out: list[SecondOpinion] = []
     for one in told.told:
         hit = one.hit
-        if hit.confidence >= UNSURE or one.where is None:
+        family = next((f for f in _CONFUSED if hit.piece in f), None)
+        if hit.confidence >= UNSURE or one.where is None or family is None:
             continue
-        family = next((f for f in _CONFUSED if hit.piece in f), frozenset())
-        choices = sorted(piece for piece in family if piece in known)
-        if hit.piece not in choices or len(choices) < 2:
+        if max(one.right, one.left) < _HAND:
             continue
-        prior = np.array(
-            [
-                _HEARD if piece is hit.piece else (1 - _HEARD) / (len(choices) - 1)
-                for piece in choices
-            ]
-        )
-        near = np.array([_near(one.where, *known[piece]) for piece in choices])
+        choices = sorted(piece for piece in family if piece in known or piece is hit.piece)
+        if len(choices) < 2:
+            continue
+        others = (1 - _HEARD) / (len(choices) - 1)
+        prior = np.array([_HEARD if piece is hit.piece else others for piece in choices])
+        near = np.array([_near(one.where, *known.get(piece, anywhere)) for piece in choices])
         weight = prior * np.exp(near - near.max())
         weight /= weight.sum()
         best = int(np.argmax(weight))
@@ -66,11 +71,11 @@ def _places(told: Sticking) -> dict[DrumPiece, tuple[Array, Array]]:
         if (
             one.where is not None
             and one.hit.confidence >= UNSURE
-            and max(one.right, one.left) >= SURE
+            and max(one.right, one.left) >= _HAND
         ):
             points.setdefault(one.hit.piece, []).append(one.where)
     return {
-        piece: (np.mean(found, axis=0), np.hypot(np.std(found, axis=0), 0.12))
+        piece: (np.mean(found, axis=0), np.hypot(np.std(found, axis=0), 0.08))
         for piece, found in points.items()
         if len(found) >= _FEWEST
     }
@@ -80,4 +85,4 @@ def _near(point: Array, mean: Array, spread: Array) -> float:
     """Log-density of Student's t with four degrees of freedom along each axis, tempered: a wrist's
     place is a weak witness."""
     z = (point - mean) / spread
-    return float(0.5 * (-2.5 * np.log1p(z**2 / 4) - np.log(spread)).sum())
+    return float(0.9 * (-2.5 * np.log1p(z**2 / 4) - np.log(spread)).sum())

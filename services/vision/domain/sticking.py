@@ -57,7 +57,7 @@ class Hands:
     places: Array
     """(n, 2, 2) hand, and x (to the right) and y (down), in shoulder widths; NaN where unseen."""
     rightward: Array
-    """(2,) the direction in the picture from the player's left to the right, as long as 1."""
+    """(2,) from the left shoulder to the right one: 1 long from the front, shorter from the side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,13 @@ LONGEST_S: Final = 120.0
 """A longer shot says no more than its beginning."""
 FEWEST: Final = 8
 SHAKEN_S: Final = 0.12
-SIGNIFICANT: Final = 11.0
-AMONG_SHIFTS: Final = 2.5
-LIKE_A_RIVAL: Final = 0.95
-APART_S: Final = 0.03
-_SIGNIFICANT_ALONE: Final = 7.0
-_AMONG_SHIFTS_ALONE: Final = 5.0
-_NO_RIVAL: Final = 0.5
+SIGNIFICANT: Final = 12.0
+AMONG_SHIFTS: Final = 4.0
+LIKE_A_RIVAL: Final = 0.7
+APART_S: Final = 0.025
+_SIGNIFICANT_ALONE: Final = 8.0
+_AMONG_SHIFTS_ALONE: Final = 6.0
+_NO_RIVAL: Final = 0.4
 LATE_S: Final = 0.007
 """What turns back is seen this much after the contact, on rendered players of known offset."""
 _SURROGATES: Final = 30

@@ -18,6 +18,9 @@ from benchmarks.seeing.drummer.film import Film, Take
 from benchmarks.seeing.drummer.playing import Played, played
 from libs.common.drums import Hit
 from libs.common.performance import Performance
+from libs.common.sight import Sight
+from services.vision.domain.pose import JOINTS
+from services.vision.domain.watched import Watched
 
 TICKS = 90_000
 
@@ -98,3 +101,47 @@ def moving_pictures(
     small = rng.integers(0, 255, (height // 8, width // 8, 3), dtype=np.uint8)
     base = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     return [np.roll(base, 2 * number, axis=1) for number in range(count)]
+
+
+def watched_of(film: Film, *, noise: float = 0.012, seed: int = 0, lost: float = 0.03) -> Watched:
+    """As if a network had found the film's joints: no picture is rendered, so that nothing is known
+    of motion, cuts and heads. `noise` is in shoulder widths, `lost` a part of the frames."""
+    rng = np.random.default_rng(seed)
+    camera = film.takes[0].camera
+    joints = film.joints(JOINTS)
+    count = len(film.times_s)
+    across = np.linalg.norm((joints[:, 1] - joints[:, 2]) * [camera.width, camera.height], axis=1)
+    unit = float(np.median(across)) / np.array([camera.width, camera.height])
+    poses = np.ones((count, len(JOINTS), 3), np.float32)
+    poses[..., :2] = joints + rng.normal(0, noise, joints.shape) * unit
+    for wrist in (JOINTS.index("left-wrist"), JOINTS.index("right-wrist")):
+        poses[rng.random(count) < lost, wrist, 2] = 0.05
+    if film.takes[0].camera.mirrored:
+        # A network tells the mirror's left by its looks.
+        for left in range(1, len(JOINTS), 2):
+            poses[:, [left, left + 1]] = poses[:, [left + 1, left]]
+    return Watched(
+        times_s=film.times_s,
+        turned=np.zeros((count, 1, 1), np.float16),
+        camera=np.zeros(count, np.float32),
+        poses=poses,
+        looked=np.ones(count, bool),
+        bodies=np.where(np.arange(count) % 50 == 0, 1, np.nan).astype(np.float32),
+        cuts=np.zeros(0, np.int64),
+        heads=np.zeros((0, 6), np.float32),
+        width=camera.width,
+        height=camera.height,
+        fps=film.fps,
+        duration_s=film.duration_s,
+        frames=count,
+        decode_errors=0,
+        model_version="truth",
+    )
+
+
+def right_of(film: Film, sight: Sight) -> tuple[float, float]:
+    """Part of the strokes whose hand is told, and part of those that is right."""
+    truth = {stroke.hit.id: stroke.hand for stroke in film.strokes}
+    marked = [stroke for stroke in sight.strokes if stroke.hand is not None]
+    right = sum(stroke.hand == truth[stroke.hit] for stroke in marked)
+    return len(marked) / max(len(sight.strokes), 1), right / max(len(marked), 1)

@@ -73,7 +73,7 @@ def test_a_hole_in_the_middle_is_passed_over(tmp_path: Path) -> None:
     path.write_bytes(data)
     film = Film()
     frames = list(read_frames(path, film))
-    assert film.decode_errors
+    assert len(frames) < 190
     assert frames[-1].time_s > 6
     assert np.all(np.diff([f.time_s for f in frames]) > 0)
 

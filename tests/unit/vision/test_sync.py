@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -54,11 +55,34 @@ def test_the_offset_follows_the_sound(
     assert there.offset_s - here.offset_s == pytest.approx(shift_s, abs=0.008)
 
 
-def test_from_above_motion_that_turns_upwards_counts_too() -> None:
-    times_s, signals, hits = turned(view="above", groove="rock-ghosts", offset_s=0.04, seed=4)
-    link = sync.link(times_s, signals, hits)
-    assert link is not None
-    assert link.offset_s == pytest.approx(0.04, abs=0.025)
+def blob(y: float) -> NDArray[np.uint8]:
+    """A spot on a rough wall."""
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(60, 120, (180, 320), dtype=np.uint8), (0, 0), 3)
+    cv2.circle(picture, (160 * 16, round(y * 16)), 18 * 16, 230, -1, cv2.LINE_AA, 4)
+    return np.repeat(picture[..., None], 3, axis=2)
+
+
+def turn(steps: list[float]) -> float:
+    """How much turning back is seen while the spot moves by `steps` from frame to frame."""
+    meter, turns = MotionMeter(), Turns()
+    found, y = 0.0, 90.0
+    for number, step in enumerate([0.0, *steps]):
+        y += step
+        rows = turns.step(meter.step(small_grey(blob(y))), 1 / 30 if number else 0.0)
+        found = max(found, float(rows.max()) if rows is not None else 0.0)
+    return found
+
+
+def test_a_fall_that_stops_and_turns_counts_and_a_lift_that_turns_does_not() -> None:
+    struck = turn([3, 6, -2, -1])
+    lifted = turn([-1, -2, 6, 3])
+    assert struck > 0.05
+    assert lifted < 0.3 * struck
+
+
+def test_from_above_a_stroke_may_go_up_the_picture() -> None:
+    assert turn([-3, -6, 2, 1]) > 0.05
 
 
 def test_another_films_sound_is_not_believed(front: tuple[Signal, Signal, list[Hit]]) -> None:
