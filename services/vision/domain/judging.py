@@ -15,12 +15,17 @@ from libs.common.sight import Region, Shot, Side, Sight, Stroke, Sync
 from services.vision.domain import sticking, sync, views
 from services.vision.domain.layout import layout_of
 from services.vision.domain.opinions import second_opinions
+from services.vision.domain.pose import JOINTS
 from services.vision.domain.sticking import Hands, Sticking
 from services.vision.domain.watched import Watched
 
 VERSION: Final = "hands-1"
 PLAIN: Final = 1.0
 """How clearly wrists must strike at the hits (sticking.Sticking.separation)."""
+_BODY: Final = [JOINTS.index(name) for name in JOINTS if not name.endswith(("wrist", "index"))]
+_BODY_WIDE: Final = 0.35
+"""Shoulder widths around the body's joints in which an ellipse is the body's own."""
+_LEAST_TOLD: Final = 0.25
 _AGREE_S: Final = 0.03
 _WRISTS_SHARE: Final = 0.4
 """How much the wrists' offset counts beside the whole picture's: least error on rendered films."""
@@ -118,13 +123,17 @@ def _link(watched: Watched, shot: _Judged, hits: Sequence[Hit], wishes: VisionOp
     shot.hands = _hands(watched, shot)
     if not hits:
         return
-    part = slice(shot.first, shot.last)
-    turned = np.asarray(watched.turned[part], np.float64).reshape(shot.last - shot.first, -1)
     near = [h for h in hits if shot.start_s - 0.5 < h.onset_s < shot.end_s + 0.5]
-    flow = sync.link(watched.times_s[part], turned, near)
+    from_s = _busiest_s(near, shot.start_s)
+    first, last = np.searchsorted(watched.times_s, [from_s, from_s + sync.LONGEST_S])
+    part = slice(max(int(first), shot.first), min(int(last), shot.last))
+    turned = np.asarray(watched.turned[part], np.float64)
+    flow = sync.link(watched.times_s[part], turned.reshape(len(turned), -1), near)
     wrists: sync.Link | None = None
     if shot.hands is not None and len(shot.hands.times_s):
-        wrists = sync.link(shot.hands.times_s, sticking.strike_signals(shot.hands), near)
+        times_s = shot.hands.times_s
+        part = slice(*(int(i) for i in np.searchsorted(times_s, [from_s, from_s + sync.LONGEST_S])))
+        wrists = sync.link(times_s[part], sticking.strike_signals(shot.hands)[part], near)
     if wrists is not None:
         # The strokes' template allows for the wrists' lead, and needs no correction.
         wrists = replace(wrists, offset_s=wrists.offset_s - sync.LATE_S)
@@ -133,6 +142,15 @@ def _link(watched: Watched, shot: _Judged, hits: Sequence[Hit], wishes: VisionOp
         shot.sync = Sync(wishes.offset_s, max(known, default=0.0), "given")
     else:
         shot.sync = _both(flow, wrists, shot, near)
+
+
+def _busiest_s(hits: Sequence[Hit], start_s: float) -> float:
+    """Where in a long shot the two minutes with the most strokes begin: people talk first."""
+    onsets = np.array([hit.onset_s for hit in hits if hit.piece not in FEET])
+    if not onsets.size or onsets[-1] < start_s + sync.LONGEST_S:
+        return start_s
+    counts = np.searchsorted(onsets, onsets + sync.LONGEST_S) - np.arange(len(onsets))
+    return max(start_s, float(onsets[int(np.argmax(counts))]) - 0.5)
 
 
 def _both(
@@ -205,7 +223,9 @@ def _tell(watched: Watched, shot: _Judged, hits: Sequence[Hit]) -> None:
         return
     exact_s = sticking.refined(shot.hands, shot.hits, offset_s, within_s=0.03)
     shot.told = sticking.tell_hands(shot.hands, shot.hits, exact_s)
-    if shot.told.separation < PLAIN:
+    sure = [max(t.right, t.left, t.both) >= sticking.SURE for t in shot.told.told]
+    # Where few hands can be told, those few are no better founded than the rest.
+    if shot.told.separation < PLAIN or float(np.mean(sure)) < _LEAST_TOLD:
         lent = shot.sync.source == "another-shot"
         shot.reasons.append("sound-not-linked" if lent else "hands-unclear")
         shot.told = None
@@ -283,27 +303,38 @@ def _marked(told: sticking.Told, *, swap: bool) -> tuple[Hand | None, float]:
 
 def _regions(watched: Watched, shot: _Judged) -> list[Region]:
     out: list[Region] = []
-    heads = watched.heads[watched.heads[:, 0] == shot.index]
     if shot.told is not None and not shot.reasons and shot.view.shoulders_px:
         size = np.array([watched.width, watched.height]) / shot.view.shoulders_px
-        for piece, (mean, spread, count) in shot.told.places.items():
-            (x, y), (rx, ry) = mean / size, np.maximum(spread / size, 0.004)
+        for place in shot.told.places:
+            (x, y), (rx, ry) = place.mean / size, np.maximum(place.spread / size, 0.004)
             out.append(
                 Region(
-                    "struck",
-                    shot.index,
-                    piece,
-                    float(x),
-                    float(y),
-                    float(rx),
-                    float(ry),
-                    strokes=int(count),
-                    confidence=float(count / (count + 5)),
+                    kind="struck",
+                    shot=shot.index,
+                    piece=place.piece,
+                    x=float(x),
+                    y=float(y),
+                    rx=float(rx),
+                    ry=float(ry),
+                    strokes=place.strokes,
+                    confidence=place.strokes / (place.strokes + 5),
                 )
             )
-    for _, x, y, rx, ry, angle in heads.tolist():
-        out.append(Region("head", shot.index, None, x, y, rx, ry, angle))
+    for _, x, y, rx, ry, angle in watched.heads[watched.heads[:, 0] == shot.index].tolist():
+        if not _of_the_body(watched, shot, x, y):
+            out.append(Region("head", shot.index, None, x, y, rx, ry, angle))
     return out
+
+
+def _of_the_body(watched: Watched, shot: _Judged, x: float, y: float) -> bool:
+    """Faces and elbows are round, too, and stay where they are."""
+    if shot.view.shoulders_px is None:
+        return False
+    size = np.array([watched.width, watched.height])
+    joints = watched.poses[shot.first : shot.last, _BODY, :2]
+    middles = np.nanmedian(joints, axis=0)
+    away = np.linalg.norm((middles - [x, y]) * size, axis=1) / shot.view.shoulders_px
+    return bool(np.nanmin(away) < _BODY_WIDE)
 
 
 def _shot(shot: _Judged) -> Shot:

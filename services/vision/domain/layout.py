@@ -37,19 +37,15 @@ def layout_of(shots: Sequence[tuple[Sticking, Hands]]) -> Side | None:
     apart = 0.0
     strokes = 0.0
     for told, hands in shots:
-        near = [
-            (place, count) for piece, (place, _, count) in told.places.items() if piece in _NEAR
-        ]
-        far = [
-            (place, count) for piece, (place, _, count) in told.places.items() if piece in _FAR_SIDE
-        ]
-        near_count, far_count = sum(c for _, c in near), sum(c for _, c in far)
+        near = [place for place in told.places if place.piece in _NEAR]
+        far = [place for place in told.places if place.piece in _FAR_SIDE]
+        near_count, far_count = (sum(place.strokes for place in side) for side in (near, far))
         across = float(np.linalg.norm(hands.rightward))
         if near_count < _FEWEST or far_count < _FEWEST or across < _FRONTAL:
             continue
         right = hands.rightward / across
-        close = sum(float(place @ right) * count for place, count in near) / near_count
-        other = sum(float(place @ right) * count for place, count in far) / far_count
+        close = sum(float(place.mean @ right) * place.strokes for place in near) / near_count
+        other = sum(float(place.mean @ right) * place.strokes for place in far) / far_count
         weight = min(near_count, far_count)
         apart += weight * (other - close)
         strokes += weight

@@ -34,6 +34,7 @@ _OFFSETS_S: Final = np.arange(-6, 5) / 30
 """Where a stroke's motion is sampled, around the hit."""
 _MIDDLES_S: Final = 0.5 * (_OFFSETS_S[1:] + _OFFSETS_S[:-1])
 _ROUNDS: Final = 4
+_PLACE_FEWEST: Final = 3
 TEMPLATE: Final = np.array([-0.2, -0.1, 0.36, 0.7, 0.87, 0.38, -0.12, -0.41, -0.33, -0.17])
 """Log-odds of a stroke for each step of _OFFSETS_S by its downward speed, in 1.5 times the shot's
 median speed: logistic regression over rendered players."""
@@ -57,7 +58,7 @@ class Hands:
     places: Array
     """(n, 2, 2) hand, and x (to the right) and y (down), in shoulder widths; NaN where unseen."""
     rightward: Array
-    """(2,) from the left shoulder to the right one: 1 long from the front, shorter from the side."""
+    """(2,) from the left shoulder to the right one: shorter than 1 from the side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,17 @@ class Told:
     """(2,) the likelier hand's place at the hit, in shoulder widths."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one hand strikes one piece, in shoulder widths."""
+
+    piece: DrumPiece
+    mean: Array
+    spread: Array
+    """(2,) and (2,): mean and standard deviation of the wrist's places."""
+    strokes: int
+
+
 @dataclass
 class Sticking:
     """What came of one shot."""
@@ -83,9 +95,7 @@ class Sticking:
     """How far striking and idle hands lie apart, in standard deviations (0: not at all)."""
     seen: float
     """Part of the hits at which both wrists were seen."""
-    places: dict[DrumPiece, tuple[Array, Array, float]] = field(default_factory=dict)
-    """Where each piece is struck, in shoulder widths: mean, standard deviation, and how many
-    strokes say so."""
+    places: list[Place] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -392,9 +402,9 @@ class _Model:
         needed_s = float(np.linalg.norm(here[0] - there[0])) / _REACH_PER_S
         return 4.0 if needed_s > gap_s else 0.0
 
-    def places(self, posterior: Array) -> dict[DrumPiece, tuple[Array, Array, float]]:
-        """Where each piece is struck, by whichever hand was sure."""
-        points: dict[DrumPiece, list[Array]] = {}
+    def places(self, posterior: Array) -> list[Place]:
+        """Where each hand strikes each piece, where it was sure to be that hand."""
+        points: dict[tuple[DrumPiece, int], list[Array]] = {}
         for index, pieces in enumerate(self.pieces):
             if not self.seen[index]:
                 continue
@@ -402,12 +412,12 @@ class _Model:
                 for hand in range(2):
                     state = hand if order == 0 else 1 - hand
                     if posterior[index, state] >= SURE:
-                        points.setdefault(piece, []).append(self.where[index, hand])
-        return {
-            piece: (np.mean(found, axis=0), np.std(found, axis=0), float(len(found)))
-            for piece, found in points.items()
-            if len(found) >= 3
-        }
+                        points.setdefault((piece, hand), []).append(self.where[index, hand])
+        return [
+            Place(piece, np.mean(found, axis=0), np.std(found, axis=0), len(found))
+            for (piece, _), found in sorted(points.items())
+            if len(found) >= _PLACE_FEWEST
+        ]
 
 
 def _posterior_of(lean: Array) -> Array:

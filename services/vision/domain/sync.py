@@ -26,7 +26,7 @@ LATEST_S: Final = 0.3
 """Where the offset is looked for: phones lie 50 to 130 ms, loose cuts a little further."""
 SHORTEST_S: Final = 4.0
 LONGEST_S: Final = 120.0
-"""A longer shot says no more than its beginning."""
+"""So much of a long shot says all; callers pass no more."""
 FEWEST: Final = 8
 SHAKEN_S: Final = 0.12
 SIGNIFICANT: Final = 12.0
@@ -96,8 +96,7 @@ def link(times_s: Signal, signals: Signal, hits: Sequence[Hit]) -> Link | None:
     span_s = float(times_s[-1] - times_s[0]) if len(times_s) > 1 else 0.0
     if span_s < SHORTEST_S:
         return None
-    until = times_s <= times_s[0] + LONGEST_S
-    seen = _Seen.of(times_s[until], signals[until])
+    seen = _Seen.of(times_s, signals)
     inside = [
         hit
         for hit in hits
@@ -127,7 +126,7 @@ def link(times_s: Signal, signals: Signal, hits: Sequence[Hit]) -> Link | None:
         significance=float((likely[best] - chance.mean()) / (chance.std() + 1e-12)),
         among_shifts=float((score[best] - score[far].mean()) / spread),
         rival=float(max(rivals.max(), 0.0) / score[best]) if rivals.size else 0.0,
-        apart_s=_apart_s(times_s[until], signals[until], inside),
+        apart_s=_apart_s(times_s, signals, inside),
     )
 
 

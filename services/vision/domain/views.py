@@ -15,7 +15,7 @@ SEEN: Final = 0.35
 """A joint counts as seen from this visibility on; blurred wrists score low."""
 _LEAST_RATE_HZ: Final = 18.0
 _LEAST_BODY: Final = 0.5
-_LEAST_WRISTS: Final = 0.4
+_LEAST_WRISTS: Final = 0.5
 _LEAST_SHOULDERS: Final = 0.03
 """Of the picture's longer side: below this, a stroke is some pixels."""
 _STILL: Final = 0.0015

@@ -58,7 +58,7 @@ def filmed(
     mirrored: bool = False,
     tempo_bpm: float | None = None,
 ) -> Film:
-    """A film that is still to be rendered. A left-handed player's kit stands the other way round."""
+    """A film still to be rendered. A left-handed player has the kit the other way round."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
     strokes = played(

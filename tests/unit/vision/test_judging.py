@@ -238,3 +238,24 @@ def test_what_the_ear_is_sure_of_is_left_alone() -> None:
         for n, h in enumerate(hits_of(film.strokes))
     ]
     assert seen(film, hits=wrong).opinions == ()
+
+
+def test_a_long_talk_before_the_drums_does_not_hide_the_link() -> None:
+    film = filmed("side-right", groove="ride", duration_s=14, seed=10, offset_s=0.11)
+    watched = watched_of(film)
+    talk_s, talk = 400.0, 10_000
+    still = np.repeat(watched.poses[:1], talk, axis=0)
+    late = replace(
+        watched,
+        times_s=np.concatenate([np.arange(talk) * talk_s / talk, watched.times_s + talk_s]),
+        turned=np.zeros((talk + len(watched), 1, 1), np.float16),
+        camera=np.zeros(talk + len(watched), np.float32),
+        poses=np.concatenate([still, watched.poses]),
+        looked=np.concatenate([np.zeros(talk, bool), watched.looked]),
+        bodies=np.concatenate([np.full(talk, np.nan, np.float32), watched.bodies]),
+        duration_s=watched.duration_s + talk_s,
+    )
+    hits = [replace(h, onset_s=h.onset_s + talk_s) for h in hits_of(film.strokes)]
+    sight = judge(late, performance(hits), VisionOptions(), weights=True)
+    assert sight.sync is not None
+    assert sight.sync.offset_s == pytest.approx(0.11, abs=0.025)
