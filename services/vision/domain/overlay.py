@@ -26,8 +26,8 @@ _LONG_SIDE_PX: Final = 640
 _FLASH_S: Final = 0.13
 _LANE_S: Final = 1.5
 _TICKS: Final = 90_000
-# Okabe and Ito's palette, which colour-blind people tell apart; on dark and light.
-_COLOURS: Final = {Hand.RIGHT: (230, 159, 0), Hand.LEFT: (86, 180, 233), Hand.BOTH: (0, 158, 115)}
+# Okabe and Ito's palette, which colour-blind people tell apart; blue and amber as in the studio.
+_COLOURS: Final = {Hand.RIGHT: (86, 180, 233), Hand.LEFT: (230, 159, 0), Hand.BOTH: (0, 158, 115)}
 _GREY: Final = (150, 150, 150)
 _HEAD: Final = (240, 228, 66)
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX

@@ -35,9 +35,9 @@ _OFFSETS_S: Final = np.arange(-6, 5) / 30
 _MIDDLES_S: Final = 0.5 * (_OFFSETS_S[1:] + _OFFSETS_S[:-1])
 _ROUNDS: Final = 4
 _PLACE_FEWEST: Final = 3
-TEMPLATE: Final = np.array([-0.2, -0.1, 0.36, 0.7, 0.87, 0.38, -0.12, -0.41, -0.33, -0.17])
+TEMPLATE: Final = np.array([-0.42, -0.28, 0.31, 0.75, 1.44, 0.42, -0.45, -0.76, -0.43, 0.06])
 """Log-odds of a stroke for each step of _OFFSETS_S by its downward speed, in 1.5 times the shot's
-median speed: logistic regression over rendered players."""
+median speed: logistic regression over rendered players (`python -m training.strokes`)."""
 _TRUST: Final = 0.9
 _MOST_LEAN: Final = 6.0
 _PLAINLY: Final = 0.35
@@ -115,7 +115,7 @@ def tell_hands(hands: Hands, hits: Sequence[Hit], offset_s: float) -> Sticking:
     if len(groups) < FEWEST:
         return Sticking(unknown, 0.0, 0.0)
     moments = np.array([group.time_s - offset_s for group in groups])
-    motion, where = _windows(hands, moments)
+    motion, where = _windows(hands.times_s, hands.places, moments)
     seen = np.asarray(
         np.isfinite(motion).all(axis=(1, 2, 3)) & np.isfinite(where).all(axis=(1, 2)), bool
     )
@@ -123,7 +123,7 @@ def tell_hands(hands: Hands, hits: Sequence[Hit], offset_s: float) -> Sticking:
         return Sticking(unknown, 0.0, float(seen.mean()))
     # Moments at which nothing is struck, to hold the hits against.
     halfway = moments[:-1] + 0.5 * np.clip(np.diff(moments), 0.1, 0.4)
-    between, _ = _windows(hands, halfway)
+    between, _ = _windows(hands.times_s, hands.places, halfway)
     between = between[np.isfinite(between).all(axis=(1, 2, 3))]
     model = _Model(motion, between, where, seen, groups, played)
     posterior = model.learn()
@@ -144,10 +144,16 @@ def tell_hands(hands: Hands, hits: Sequence[Hit], offset_s: float) -> Sticking:
 
 def strike_signals(hands: Hands) -> Array:
     """(n, 2) how much each wrist strikes at each frame, for sync; 0 where it is unseen."""
-    motion, _ = _windows(hands, hands.times_s)
-    scale = float(np.nanmedian(np.abs(motion))) * 1.5 if np.isfinite(motion).any() else 1.0
-    held = 4 * np.tanh(motion[..., 1] / max(scale, 1e-6) / 4)
+    motion, _ = _windows(hands.times_s, hands.places, hands.times_s)
+    held = _held(motion, _scale(motion))[..., 1]
     return np.asarray(np.maximum(np.nan_to_num(held @ TEMPLATE), 0.0))
+
+
+def speeds_around(times_s: Array, places: Array, moments: Array) -> Array:
+    """(m, 2, k) downward speed of each hand (right first) in the steps around each moment, as the
+    template weighs it; `places` as Hands has them. For training."""
+    motion, _ = _windows(times_s, places, moments)
+    return _held(motion, _scale(motion))[..., 1]
 
 
 def refined(hands: Hands, hits: Sequence[Hit], offset_s: float, within_s: float = 0.045) -> float:
@@ -156,10 +162,8 @@ def refined(hands: Hands, hits: Sequence[Hit], offset_s: float, within_s: float 
     tried = offset_s + np.arange(-within_s, within_s + 1e-9, 0.005)
     plain = np.full(len(tried), np.nan)
     for index, offset in enumerate(tried):
-        motion, _ = _windows(hands, times - offset)
-        score = (
-            np.tanh(motion[..., 1] / max(float(np.nanmedian(np.abs(motion))) * 6, 1e-6)) @ TEMPLATE
-        )
+        motion, _ = _windows(hands.times_s, hands.places, times - offset)
+        score = _held(motion, _scale(motion))[..., 1] @ TEMPLATE
         seen = np.isfinite(score).all(axis=1)
         if seen.sum() >= FEWEST:
             plain[index] = float(score[seen].max(axis=1).mean())
@@ -182,17 +186,29 @@ def _grouped(hits: Sequence[Hit]) -> list[_Group]:
     ]
 
 
-def _windows(hands: Hands, moments: Array) -> tuple[Array, Array]:
+def _windows(times_s: Array, places: Array, moments: Array) -> tuple[Array, Array]:
     """(m, 2, k, 2) speeds around each moment and (m, 2, 2) places at it; NaN where unseen."""
     at = moments[:, None] + _OFFSETS_S
     path = np.empty((len(moments), 2, len(_OFFSETS_S), 2))
     where = np.empty((len(moments), 2, 2))
     for hand in range(2):
         for axis in range(2):
-            values = hands.places[:, hand, axis]
-            path[:, hand, :, axis] = _sampled(hands.times_s, values, at)
-            where[:, hand, axis] = _sampled(hands.times_s, values, moments)
+            values = places[:, hand, axis]
+            path[:, hand, :, axis] = _sampled(times_s, values, at)
+            where[:, hand, axis] = _sampled(times_s, values, moments)
     return np.diff(path, axis=2) * 30, where
+
+
+def _scale(motion: Array) -> float:
+    """The unit of the template's speeds: 1.5 times the median speed along an axis."""
+    known = np.abs(motion[np.isfinite(motion)])
+    return max(float(np.median(known)) * 1.5, 1e-6) if known.size else 1.0
+
+
+def _held(motion: Array, scale: float) -> Array:
+    """In the template's unit; wild values, as of a wrist found elsewhere for one frame, are held
+    down."""
+    return np.asarray(4 * np.tanh(motion / scale / 4))
 
 
 def _sampled(times_s: Array, values: Array, at: Array) -> Array:
@@ -220,11 +236,9 @@ class _Model:
         hits: Sequence[Hit],
     ) -> None:
         self.seen, self.groups, self.hits = seen, groups, hits
-        scale = float(np.median(np.abs(motion[seen]))) * 1.5
-        # Wild values, as of a wrist found elsewhere for one frame, are held down.
+        scale = _scale(motion[seen])
         self.motion, self.between = (
-            np.nan_to_num(4 * np.tanh(speeds / max(scale, 1e-6) / 4))
-            for speeds in (motion, between)
+            np.nan_to_num(_held(speeds, scale)) for speeds in (motion, between)
         )
         self.where = np.where(np.isfinite(where), where, 0.0)
         self.separation = 0.0
