@@ -185,6 +185,7 @@ TABS = {
     "Share": "share",
     "Facts": "info",
     "Teacher": "teacher",
+    "Hands": "hands",
 }
 
 

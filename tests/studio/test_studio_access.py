@@ -123,7 +123,7 @@ async def the_videos(visit: Visit, judge: Judge, house: House) -> None:
     video = (await house.user.http.get(f"/media/videos/{house.made.video_id}")).json()
     for job, (status, progress) in zip(
         sorted(video["jobs"], key=lambda job: str(job["created_at"])),
-        (("completed", 1), ("running", 0.4), ("pending", 0)),
+        (("completed", 1), ("running", 0.4), ("pending", 0), ("pending", 0)),
         strict=True,
     ):
         job |= {"status": status, "progress": progress, "result": None}
@@ -152,7 +152,7 @@ async def the_score(visit: Visit, judge: Judge, house: House) -> None:
             await body.locator(".links li").wait_for()
         elif name == "Facts":
             await body.locator(".versions li").wait_for()
-        elif name == "Teacher":
+        elif name in ("Teacher", "Hands"):
             await body.locator("p").first.wait_for()
         await judge.look(name)
     await correcting(page)

@@ -53,6 +53,7 @@ export function editPanel(page) {
         const has = notes.length > 0 && notes.every((note) => note.sticking === hand);
         return html`<button class="small" aria-pressed=${has} ?disabled=${none} aria-label=${t(`hand.${hand}`)} @click=${() => editor.setSticking(has ? null : hand)}>${hand}</button>`;
       })}
+      ${page.hands.sight ? html`<button class="small" ?disabled=${none} @click=${() => editor.resetSticking()}>${t("edit.hand-as-seen")}</button>` : ""}
     </fieldset>
     <div class="palette" role="group" aria-label=${t("edit.change")}>
       <button class="small" ?disabled=${none} @click=${() => editor.move(-1)}>◀ ${t("edit.earlier")}</button>

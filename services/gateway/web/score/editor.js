@@ -99,15 +99,27 @@ export class Editor extends EventTarget {
     if (notes.length === 0) return t("edit.nothing-selected");
     if (notes.length > 1) return t("edit.many-selected", { n: notes.length });
     const [note] = notes;
+    return [
+      this.placeOf(note),
+      t(`piece.${note.piece}`),
+      ...note.articulations.map((mark) => t(`mark.${mark}`)),
+      note.confidence == null ? t("edit.by-hand") : t("edit.sure", { percent: Math.round(note.confidence * 100) }),
+      ...this.#handOf(note),
+      ...(note.moved ? [t("edit.moved", { piece: t(`piece.${note.moved.heard}`) })] : []),
+    ].join(", ");
+  }
+
+  #handOf({ sticking, sticking_source, sticking_confidence }) {
+    if (!sticking) return [];
+    const hand = t(`hand.${sticking}`);
+    if (sticking_source !== "vision") return [hand];
+    return [t("edit.hand-seen", { hand, percent: Math.round(100 * (sticking_confidence ?? 1)) })];
+  }
+
+  placeOf(note) {
     const bar = this.timeline.bars[this.timeline.barIndex.get(note.bar)];
     const unit = 1 / Number(bar.meter.split("/")[1]);
-    const marks = note.articulations.map((mark) => t(`mark.${mark}`));
-    return [
-      t("edit.place", { bar: note.bar, beat: (note.at / unit + 1).toFixed(2).replace(/\.?0+$/, "") }),
-      t(`piece.${note.piece}`),
-      ...marks,
-      note.confidence == null ? t("edit.by-hand") : t("edit.sure", { percent: Math.round(note.confidence * 100) }),
-    ].join(", ");
+    return t("edit.place", { bar: note.bar, beat: (note.at / unit + 1).toFixed(2).replace(/\.?0+$/, "") });
   }
 
   // Changes
@@ -132,7 +144,7 @@ export class Editor extends EventTarget {
         this.selected.delete(note.id);
       } else if (op === "set-piece") note.piece = fields.piece;
       else if (op === "set-velocity") note.velocity = fields.velocity;
-      else if (op === "set-sticking") note.sticking = fields.sticking;
+      else if (op === "set-sticking") Object.assign(note, { sticking: fields.sticking, sticking_source: "user" });
       else if (op === "articulate") {
         const kept = note.articulations.filter((mark) => !fields.remove?.includes(mark) && !(fields.add && ONE_LOUDNESS[fields.add[0]] === mark));
         note.articulations = [...new Set([...kept, ...(fields.add ?? [])])];
@@ -190,6 +202,11 @@ export class Editor extends EventTarget {
     this.#onSelected("set-sticking", { sticking: hand });
   }
 
+  /** The hands that the camera saw, in place of those that somebody set. */
+  resetSticking() {
+    this.#onSelected("reset-sticking");
+  }
+
   /** "I have looked: these are right." */
   confirm() {
     this.#onSelected("confirm");
@@ -243,9 +260,15 @@ export class Editor extends EventTarget {
   }
 
   #goTo(note, { extend = false } = {}) {
-    this.anchor = note.id;
-    this.select([note.id], { extend });
+    this.mark(note.id, { extend });
     if (note.time_s != null) this.player.audition(note.time_s);
+  }
+
+  /** Select a note, and bring it into sight. */
+  mark(id, { extend = false } = {}) {
+    const note = this.timeline.byId.get(id);
+    this.anchor = id;
+    this.select([id], { extend });
     const line = this.sheet.systems[this.timeline.systemOfBar.get(note.bar)];
     line?.scrollIntoView({ block: "nearest" });
   }

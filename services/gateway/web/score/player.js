@@ -6,6 +6,8 @@ import { lastAtMost } from "./timeline.js";
 
 const TICK_MS = 25;
 const AHEAD_S = 0.15;
+/** The browser gives a place back nearly as it was set. */
+const SAME_S = 0.005;
 export const RATES = [0.25, 0.35, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1, 1.1, 1.25];
 
 /** A clock with a media element's ways, for scores without a recording. */
@@ -91,6 +93,10 @@ export class Player extends EventTarget {
     this.rate = 1;
     this.ranOut = false;
     this.snippetEnd_s = null;
+    /** By how much the sound comes after the picture of what is heard at a second. */
+    this.lag_s = () => 0;
+    /** @type {{time_s: number, at_s: number} | null} the moment that is shown while the recording stands at its picture */
+    this.still = null;
     this.frame = () => this.#frame();
     this.listeners = {
       play: () => this.#started(),
@@ -116,6 +122,7 @@ export class Player extends EventTarget {
   attach(media) {
     const time_s = this.time;
     this.pause();
+    this.still = null;
     this.#listen(false);
     this.media = media;
     this.#listen(true);
@@ -134,8 +141,13 @@ export class Player extends EventTarget {
     this.changed();
   }
 
+  /** In the sound, as all times here but those of `still`. */
   get time() {
-    return this.media.currentTime;
+    return this.#stands ? this.still.time_s : this.media.currentTime;
+  }
+
+  get #stands() {
+    return this.still !== null && this.media.paused && Math.abs(this.media.currentTime - this.still.at_s) < SAME_S;
   }
 
   get duration() {
@@ -166,6 +178,7 @@ export class Player extends EventTarget {
     if (this.snippetEnd_s !== null && this.countIn) this.media.pause();
     this.snippetEnd_s = null;
     await this.band.wake();
+    if (this.#stands) this.seek(this.still.time_s);
     const loop = this.#round;
     if (loop && (this.time < loop.start_s - 0.05 || this.time >= loop.end_s - 0.05)) this.seek(loop.start_s);
     else if (this.time >= this.duration - 0.05) this.seek(0);
@@ -228,7 +241,29 @@ export class Player extends EventTarget {
   }
 
   seek(time_s) {
+    this.still = null;
+    this.#jump(time_s);
+    this.#draw();
+  }
+
+  #jump(time_s) {
     this.media.currentTime = Math.min(Math.max(0, time_s), Math.max(0, this.duration));
+  }
+
+  /** Go to what is heard at a second. Standing still, its own picture is shown: where the sound comes late,
+   * that is an earlier one. */
+  show(time_s) {
+    if (this.snippetEnd_s !== null) {
+      this.snippetEnd_s = null;
+      this.media.pause();
+    }
+    const lag_s = this.media.paused && !this.counting && this.media.videoWidth ? this.lag_s(time_s) : 0;
+    if (!lag_s) {
+      this.seek(time_s);
+      return;
+    }
+    this.#jump(time_s - lag_s);
+    this.still = { time_s, at_s: this.media.currentTime };
     this.#draw();
   }
 
@@ -334,9 +369,7 @@ export class Player extends EventTarget {
   #tick() {
     const time_s = this.media.currentTime;
     if (this.snippetEnd_s !== null && time_s >= this.snippetEnd_s) {
-      this.media.pause();
-      this.snippetEnd_s = null;
-      this.seek(this.snippetStart_s);
+      this.show(this.snippetStart_s);
       return;
     }
     const loop = this.#round;

@@ -5,9 +5,9 @@ import { moment, t } from "../core/texts.js";
 import { colourOf, LANES, laneOf } from "./pieces.js";
 import { lastAtMost } from "./timeline.js";
 
-const WINDOW_S = 6;
+export const WINDOW_S = 6;
 /** Where the present stands in the window. */
-const PRESENT = 0.3;
+export const PRESENT = 0.3;
 const STEP_S = 1;
 const PAGE_S = 5;
 

@@ -17,6 +17,7 @@ const PATHS = {
   save: svg`<path d="M12 4v11m-4-4l4 4 4-4M5 20h14"/>`,
   chart: svg`<path d="M4 20h16M7 17v-6M12 17V6M17 17v-9"/>`,
   teacher: svg`<path d="M12 4L2 9l10 5 10-5zM6 11v5c3 3 9 3 12 0v-5"/>`,
+  hands: svg`<path d="M5 20L17 6M19 20L7 6"/><ellipse cx="17.500" cy="5" rx="1.600" ry="1.600" fill="currentColor"/><ellipse cx="6.500" cy="5" rx="1.600" ry="1.600" fill="currentColor"/>`,
   target: svg`<circle cx="12" cy="12" r="8"/><circle cx="12" cy="12" r="3"/>`,
   more: svg`<path d="M5 12h.01M12 12h.01M19 12h.01" stroke-width="3"/>`,
   moon: svg`<path d="M19 14A8 8 0 0 1 10 5a8 8 0 1 0 9 9z"/>`,

@@ -3,11 +3,12 @@
 
 import { html, nothing, render } from "../vendor/lit-html.js";
 import { Again } from "../core/again.js";
-import { Problem } from "../core/api.js";
+import { get, Problem } from "../core/api.js";
 import { isKnown } from "../core/session.js";
 import { read, write } from "../core/store.js";
 import { duration, moment, t, wordsFor } from "../core/texts.js";
 import { editPanel } from "../panels/edit.js";
+import { Hands, handsPanel } from "../panels/hands.js";
 import { Info, infoPanel } from "../panels/info.js";
 import { mixPanel } from "../panels/mix.js";
 import { History, practisePanel } from "../panels/practise.js";
@@ -19,6 +20,7 @@ import { Practice } from "../score/practice.js";
 import { Saves } from "../score/saves.js";
 import { Sheet } from "../score/sheet.js";
 import { DemoScore, OwnScore, SharedScore, steppedWidth } from "../score/source.js";
+import { Strip } from "../score/strip.js";
 import { Wave } from "../score/wave.js";
 import { open } from "../ui/dialog.js";
 import { icon } from "../ui/icons.js";
@@ -33,6 +35,8 @@ const RESIZED_MS = 250;
 /** With the ladder each turn of the loop is this much faster, up to full speed. */
 const LADDER_STEP = 0.05;
 const NEAR_S = 0.02;
+/** How often one looks for the score with the hands in it after they were told. */
+const HANDS_WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000, 30000];
 
 const PANELS = {
   edit: [icon("pencil"), editPanel],
@@ -41,6 +45,7 @@ const PANELS = {
   share: [icon("share"), sharePanel],
   info: [icon("chart"), infoPanel],
   teacher: [icon("teacher"), teacherPanel],
+  hands: [icon("hands"), handsPanel],
 };
 
 const element = (name, className, attributes = {}) => {
@@ -59,6 +64,8 @@ class ScorePage {
     this.counts = new Map();
     this.highlight = null;
     this.follow = true;
+    /** The version with the hands that one was told of and does not see yet. */
+    this.offered = null;
     this.ladder = false;
     this.hasMedia = false;
     this.panel = source.readOnly ? "mix" : "edit";
@@ -71,6 +78,11 @@ class ScorePage {
     this.player = new Player();
     this.sheet = new Sheet(this.host, { follows: () => this.follow, plays: () => this.player.playing });
     this.wave = new Wave(this.waveHost, this.player);
+    this.stripHost = element("div", "");
+    this.strip = new Strip(this.stripHost, this.player, (stroke) => this.#placeOfStroke(stroke));
+    this.strip.addEventListener("stroke", ({ detail }) => this.#toStroke(detail));
+    this.hands = new Hands(this);
+    this.player.lag_s = (time_s) => this.hands.lagAt(time_s);
     this.sharing = new Sharing(this);
     this.info = new Info(this);
     this.teacher = new Teacher(this);
@@ -78,7 +90,10 @@ class ScorePage {
     this.opening = new Again(() => this.#open().catch(complain));
     this.mediaAgain = new Again(() => this.#attachMedia());
     this.onKey = (event) => this.#key(event);
-    this.onTheme = () => this.wave.repaint();
+    this.onTheme = () => {
+      this.wave.repaint();
+      this.strip.repaint();
+    };
     this.player.addEventListener("frame", () => this.#frame());
     this.player.addEventListener("change", () => {
       this.#shadeLoop();
@@ -130,8 +145,11 @@ class ScorePage {
     this.saves?.close();
     this.player.close();
     this.wave.close();
+    this.strip.close();
+    this.hands.close();
     hush("saves");
     hush("media");
+    hush("hands");
     if (this.blob) URL.revokeObjectURL(this.blob);
   }
 
@@ -172,6 +190,12 @@ class ScorePage {
       ...this.sheet.timeline.heard.map((note) => ({ time_s: note.time_s, piece: note.piece, velocity: note.velocity, sure: !note.unsure })),
       ...(view.unwritten ?? []).map((hit) => ({ time_s: hit.onset_s, piece: hit.piece, velocity: hit.velocity, sure: false })),
     ]);
+    this.showHands();
+    // A correction of one's own has brought them along.
+    if (this.offered !== null && this.offered <= view.version) {
+      this.offered = null;
+      hush("hands");
+    }
     document.title = t("score.window", { title: view.title || t("score.untitled") });
     this.#dim();
     if (bar !== null) this.#showBar(bar);
@@ -225,6 +249,7 @@ class ScorePage {
       return;
     }
     if (!found || this.stopped) return;
+    if (found.video) this.hands.begin(found.video);
     this.#play(found);
   }
 
@@ -358,13 +383,15 @@ class ScorePage {
   async #conflict(problem) {
     this.draw();
     const said = problem.body;
-    const choice = await open(
-      t("conflict.title"),
-      (close) => html`<p>${t("conflict.about")}</p>
+    const ask = () =>
+      open(
+        t("conflict.title"),
+        (close) => html`<p>${t("conflict.about")}</p>
         ${said.change ? html`<p class="hint">${t("conflict.theirs", { change: said.change })}</p>` : ""}
         <footer><button @click=${() => close("theirs")}>${t("conflict.theirs-only")}</button>
           <button class="primary" @click=${() => close("both")}>${t("conflict.both")}</button></footer>`,
-    );
+      );
+    const choice = this.#isOnlyHands(said) ? "both" : await ask();
     if (this.stopped) return;
     try {
       if (choice) {
@@ -377,6 +404,13 @@ class ScorePage {
     }
     // Neither: nothing is sent and nothing is lost until one has chosen.
     say(t("conflict.open"), { name: "saves", kind: "warning", sticky: true, actions: [{ label: t("conflict.choose"), run: () => this.#conflict(problem) }] });
+  }
+
+  /** The hands were added to the very version that one has changed: nothing to ask about. Undoing was meant for
+   * one's own change. */
+  #isOnlyHands(said) {
+    const { waiting } = this.saves;
+    return said.author === "vision" && said.current_version === waiting[0]?.base + 1 && !waiting.some((save) => ["undo", "redo"].includes(save.kind));
   }
 
   async #refused({ problem, save }) {
@@ -396,6 +430,85 @@ class ScorePage {
     const bar = this.sheet.timeline?.runs ? this.view.bars[this.sheet.timeline.barAt(time_s)]?.bar : null;
     const text = `${moment(time_s)} / ${duration(this.player.duration)}${bar == null ? "" : ` · ${t("player.bar", { n: bar })}`}`;
     if (this.clock.textContent !== text) this.clock.textContent = text;
+  }
+
+  // Hands
+
+  /** The strip, from what was seen and what stands in the score. */
+  showHands() {
+    const { hands, sheet } = this;
+    if (!hands.sight || !sheet.timeline) return this.strip.show([], [], "");
+    this.strip.show(hands.strokes(sheet.timeline.byId), hands.unseen(), t("hands.strip", { words: hands.words }));
+  }
+
+  get hasSeenHands() {
+    return this.view.notes.some((note) => note.sticking_source === "vision");
+  }
+
+  /** "Bar 3, beat 2" */
+  placeOf(note) {
+    return this.editor.placeOf(note);
+  }
+
+  #placeOfStroke({ id, time_s }) {
+    const { timeline } = this.sheet;
+    const note = timeline.byId.get(id);
+    if (note) return this.placeOf(note);
+    return timeline.runs ? t("hands.in-bar", { bar: timeline.bars[timeline.barAt(time_s)].bar }) : "";
+  }
+
+  #toStroke({ id, time_s }) {
+    this.player.show(time_s);
+    if (this.sheet.timeline.byId.has(id)) this.editor.mark(id);
+  }
+
+  goToNote(id) {
+    const note = this.sheet.timeline.byId.get(id);
+    if (note.time_s != null) this.player.show(note.time_s);
+    this.editor.mark(id);
+  }
+
+  showSticking(shown) {
+    this.view.sticking_shown = shown;
+    this.editor.operate({ op: "set-sticking-shown", shown });
+    this.draw();
+  }
+
+  /** Hands were told: the score that has them comes an instant later. */
+  async handsCame() {
+    this.handsTurn = (this.handsTurn ?? 0) + 1;
+    const turn = this.handsTurn;
+    for (const wait_ms of HANDS_WAITS_MS) {
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
+      if (this.stopped || turn !== this.handsTurn) return;
+      // What cannot be asked now is asked at the next turn.
+      const versions = await get(`/notation/${this.source.id}/versions`).catch(() => []);
+      if (this.stopped || turn !== this.handsTurn) return;
+      const newest = versions.find((each) => each.author === "vision" && each.version > this.view.version);
+      if (newest) {
+        await this.#offerHands(newest.version);
+        return;
+      }
+    }
+  }
+
+  /** Somebody who corrects is not to see the page change under the pen. */
+  async #offerHands(version) {
+    const { editor, saves } = this;
+    const show = async () => {
+      try {
+        this.info.forget();
+        await this.load();
+        say(t("hands.added"), { name: "hands" });
+      } catch (problem) {
+        complain(problem, { name: "drawing" });
+      }
+    };
+    if (!editor.editing && !saves.unsaved && saves.state === "saved") await show();
+    else {
+      this.offered = version;
+      say(t("hands.added"), { name: "hands", sticky: true, actions: [{ label: t("hands.show"), run: show }] });
+    }
   }
 
   #shadeLoop() {
@@ -548,7 +661,7 @@ class ScorePage {
           <section class="stage" aria-label=${t("player.recording")}>
             <div class="screen-box ${this.mediaKind ?? ""}" ?hidden=${!this.hasMedia}>${this.screen}
               ${this.player.counting ? html`<output class="counting">${this.player.counting}</output>` : ""}</div>
-            ${this.waveHost}
+            <div class="tracks">${this.stripHost}${this.waveHost}</div>
           </section>
           <section class="paper" aria-label=${t("score.region")}>
             ${this.problem ? this.#trouble() : ""}

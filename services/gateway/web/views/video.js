@@ -11,6 +11,9 @@ import { trouble } from "../ui/trouble.js";
 import { topBar } from "./frame.js";
 
 const PIPELINE = ["extraction", "onset", "notation"];
+/** In a run beside it: a score is ready without them. */
+const BESIDE = ["enrichment", "vision"];
+const ORDER = [...PIPELINE, ...BESIDE];
 const LOOK_AT_IT_MS = 900;
 const NO_DRUMS = "no-drums-heard";
 const HARDER = 0.85;
@@ -63,7 +66,7 @@ export class VideoView {
   steps() {
     const all = [...this.jobs.values()].sort((a, b) => a.created_at.localeCompare(b.created_at));
     const run = all.findLast((job) => PIPELINE.includes(job.job_type))?.run_id;
-    return all.filter((job) => job.run_id === run).sort((a, b) => PIPELINE.indexOf(a.job_type) - PIPELINE.indexOf(b.job_type));
+    return all.filter((job) => job.run_id === run).sort((a, b) => ORDER.indexOf(a.job_type) - ORDER.indexOf(b.job_type));
   }
 
   #open() {
@@ -77,6 +80,7 @@ export class VideoView {
   async watch() {
     if (this.watching) return;
     this.watching = true;
+    const before = this.score;
     try {
       await follow(`/media/videos/${this.id}/events`, {
         signal: this.leaving.signal,
@@ -87,16 +91,20 @@ export class VideoView {
         onEvent: (kind, job) => {
           if (kind === "job") this.jobs.set(job.id, job);
           this.draw();
+          if (this.score !== before) this.#toScore();
         },
       });
-      if (this.leaving.signal.aborted) return;
-      if (this.score) this.timer = setTimeout(() => this.go(`/scores/${this.score}`, { replace: true }), LOOK_AT_IT_MS);
     } catch (problem) {
       this.problem = problem;
     } finally {
       this.watching = false;
     }
-    this.draw();
+    if (!this.leaving.signal.aborted) this.draw();
+  }
+
+  /** Soon; what goes on beside the score is not waited for. */
+  #toScore() {
+    if (this.score) this.timer ??= setTimeout(() => this.go(`/scores/${this.score}`, { replace: true }), LOOK_AT_IT_MS);
   }
 
   async #ask(work) {
@@ -130,7 +138,7 @@ export class VideoView {
 
   draw() {
     const steps = this.steps();
-    const failed = steps.find((job) => job.status === "failed" || (job.status === "cancelled" && job.error_code === "cancelled"));
+    const failed = steps.find((job) => !BESIDE.includes(job.job_type) && (job.status === "failed" || (job.status === "cancelled" && job.error_code === "cancelled")));
     render(
       html`${topBar()}<main class="working" id="main">
         <h1>${this.video?.filename ?? t("video.title")}</h1>
@@ -159,7 +167,7 @@ export class VideoView {
   step(job) {
     return html`<li class="step ${job.status}" data-step=${job.job_type} data-status=${job.status}>
       <h2>${t(`step.${job.job_type}`)}</h2>
-      <p>${job.message ?? t(`job.${job.status}`)}</p>
+      <p>${(job.status === "failed" && BESIDE.includes(job.job_type) ? job.error_message : job.message) ?? t(`job.${job.status}`)}</p>
       ${job.status === "running" ? html`<progress max="1" value=${job.progress} aria-label=${t(`step.${job.job_type}`)}></progress>` : ""}
     </li>`;
   }
