@@ -25,6 +25,7 @@ PLAIN: Final = 1.0
 _BODY: Final = [JOINTS.index(name) for name in JOINTS if not name.endswith(("wrist", "index"))]
 _BODY_WIDE: Final = 0.35
 """Shoulder widths around the body's joints in which an ellipse is the body's own."""
+_PLAINEST: Final = 0.9
 _LEAST_TOLD: Final = 0.25
 _AGREE_S: Final = 0.03
 _WRISTS_SHARE: Final = 0.4
@@ -221,11 +222,15 @@ def _tell(watched: Watched, shot: _Judged, hits: Sequence[Hit]) -> None:
     if len(by_hand) < sticking.FEWEST:
         shot.reasons.append("too-few-strokes")
         return
-    exact_s = sticking.refined(shot.hands, shot.hits, offset_s, within_s=0.03)
+    exact_s, plainest = sticking.refined(shot.hands, shot.hits, offset_s)
     shot.told = sticking.tell_hands(shot.hands, shot.hits, exact_s)
     sure = [max(t.right, t.left, t.both) >= sticking.SURE for t in shot.told.told]
     # Where few hands can be told, those few are no better founded than the rest.
-    if shot.told.separation < PLAIN or float(np.mean(sure)) < _LEAST_TOLD:
+    if (
+        shot.told.separation < PLAIN
+        or float(np.mean(sure)) < _LEAST_TOLD
+        or plainest < _PLAINEST
+    ):
         lent = shot.sync.source == "another-shot"
         shot.reasons.append("sound-not-linked" if lent else "hands-unclear")
         shot.told = None

@@ -33,6 +33,8 @@ FEWEST: Final = 6
 _OFFSETS_S: Final = np.arange(-6, 5) / 30
 """Where a stroke's motion is sampled, around the hit."""
 _MIDDLES_S: Final = 0.5 * (_OFFSETS_S[1:] + _OFFSETS_S[:-1])
+_SEARCH_S: Final = 0.15
+_NEAR_S: Final = 0.03
 _ROUNDS: Final = 4
 _PLACE_FEWEST: Final = 3
 TEMPLATE: Final = np.array([-0.42, -0.28, 0.31, 0.75, 1.44, 0.42, -0.45, -0.76, -0.43, 0.06])
@@ -156,18 +158,24 @@ def speeds_around(times_s: Array, places: Array, moments: Array) -> Array:
     return _held(motion, _scale(motion))[..., 1]
 
 
-def refined(hands: Hands, hits: Sequence[Hit], offset_s: float, within_s: float = 0.045) -> float:
-    """The offset near `offset_s` at which the wrists strike most plainly at the hits."""
+def refined(hands: Hands, hits: Sequence[Hit], offset_s: float) -> tuple[float, float]:
+    """The offset near `offset_s` at which the wrists strike most plainly at the hits, and how
+    plainly beside the best offset within a tenth of a second and a half: well below 1 when the
+    wrists say another offset than the rest of the picture, so that one of them is wrong."""
     times = np.array([hit.onset_s for hit in hits if hit.piece not in FEET])
-    tried = offset_s + np.arange(-within_s, within_s + 1e-9, 0.005)
-    plain = np.full(len(tried), np.nan)
-    for index, offset in enumerate(tried):
-        motion, _ = _windows(hands.times_s, hands.places, times - offset)
+    shifts = np.arange(-_SEARCH_S, _SEARCH_S + 1e-9, 0.005)
+    plain = np.full(len(shifts), np.nan)
+    for index, shift in enumerate(shifts):
+        motion, _ = _windows(hands.times_s, hands.places, times - offset_s - shift)
         score = _held(motion, _scale(motion))[..., 1] @ TEMPLATE
         seen = np.isfinite(score).all(axis=1)
         if seen.sum() >= FEWEST:
             plain[index] = float(score[seen].max(axis=1).mean())
-    return float(tried[np.nanargmax(plain)]) if np.isfinite(plain).any() else offset_s
+    near = np.where(np.abs(shifts) <= _NEAR_S, plain, np.nan)
+    if not np.isfinite(near).any() or np.nanmax(plain) <= 0:
+        return offset_s, 0.0
+    best = int(np.nanargmax(near))
+    return float(offset_s + shifts[best]), float(near[best] / np.nanmax(plain))
 
 
 def _grouped(hits: Sequence[Hit]) -> list[_Group]:
@@ -266,10 +274,11 @@ class _Model:
         return np.where(self.seen, np.clip(lean, -_MOST_LEAN, _MOST_LEAN), 0.0)
 
     def _way(self) -> tuple[Array, float]:
-        """The direction of a stroke in the picture: down, unless the view plainly has it another
-        way (from above, hands that fall go away from the camera); and how clear it is."""
+        """The direction of a stroke in the picture: down, or aslant where the camera stands so; and
+        how clear it is. Up is none: a hand that lifts for the next stroke would pass for one that
+        strikes."""
         best, best_gain = np.array([0.0, 1.0]), -np.inf
-        for turn in np.arange(8) * np.pi / 4:
+        for turn in (0.0, -np.pi / 4, np.pi / 4):
             way = np.array([np.sin(turn), np.cos(turn)])
             gain = _contrast(
                 self._strikes(self.motion[self.seen], way), self._strikes(self.between, way)
