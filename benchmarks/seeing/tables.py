@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -223,8 +221,8 @@ def _cuts(pairs: Sequence[tuple[Case, Watched]]) -> None:
 
 
 def _opinions(pairs: Sequence[tuple[Case, Watched]]) -> None:
-    """A third of the toms are taken for another tom by an ear that is unsure of them; the rest it is
-    sure of. What does the place say?"""
+    """Half of the toms are heard with doubt, and half of those as another tom: what does the place
+    of the stroke say?"""
     mended = broken = wrong_before = unsure = 0
     for case, seen in pairs:
         if case.kind != "good":
@@ -253,12 +251,3 @@ def _doubted(hit: Hit, rng: np.random.Generator) -> Hit:
     others = [piece for piece in _TOMS if piece is not hit.piece]
     piece = others[int(rng.integers(2))] if wrong else hit.piece
     return replace(hit, piece=piece, confidence=0.45)
-
-
-def speed(path: Path, weights: Path | None) -> tuple[float, float, int]:
-    """Frames a second against the film's own, and the peak of memory in MiB."""
-    start = time.perf_counter()
-    watched = watch(path, [1.0], weights=weights, max_duration_s=9e9, progress=lambda part: None)
-    took_s = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return len(watched) / took_s, watched.duration_s / took_s, peak

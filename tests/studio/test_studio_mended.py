@@ -12,7 +12,6 @@ from playwright.async_api import Page, Route, expect
 from services.gateway.studio import FOLDER
 from tests.e2e.conftest import PASSWORD, System, Transcribed, User
 from tests.e2e.test_notation_routes import put, rock, write
-from tests.integration.waiting import until
 from tests.studio.acting import (
     comes_true,
     correcting,
