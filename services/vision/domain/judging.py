@@ -30,11 +30,10 @@ _LEAST_TOLD: Final = 0.25
 _AGREE_S: Final = 0.03
 _WRISTS_SHARE: Final = 0.4
 """How much the wrists' offset counts beside the whole picture's: least error on rendered films."""
-_FAINT_FLOW: Final = 6.0
-_FAINT_WRISTS: Final = 4.0
-_FAINT_APART_S: Final = 0.04
+_FAINT_FLOW: Final = 4.0
+_FAINT_WRISTS: Final = 2.5
 _FAINT_RIVAL: Final = 0.8
-_FAINT_PLAIN: Final = 1.2
+_FAINT_PLAIN: Final = 1.6
 _LENT_S: Final = 8.0
 """A longer shot that does not find the offset itself has something against it."""
 
@@ -179,7 +178,6 @@ def _faint(flow: sync.Link, wrists: sync.Link, shot: _Judged, hits: Sequence[Hit
     if (
         flow.significance < _FAINT_FLOW
         or wrists.significance < _FAINT_WRISTS
-        or flow.apart_s > _FAINT_APART_S
         or flow.rival > _FAINT_RIVAL
         or shot.hands is None
     ):
@@ -226,11 +224,7 @@ def _tell(watched: Watched, shot: _Judged, hits: Sequence[Hit]) -> None:
     shot.told = sticking.tell_hands(shot.hands, shot.hits, exact_s)
     sure = [max(t.right, t.left, t.both) >= sticking.SURE for t in shot.told.told]
     # Where few hands can be told, those few are no better founded than the rest.
-    if (
-        shot.told.separation < PLAIN
-        or float(np.mean(sure)) < _LEAST_TOLD
-        or plainest < _PLAINEST
-    ):
+    if shot.told.separation < PLAIN or float(np.mean(sure)) < _LEAST_TOLD or plainest < _PLAINEST:
         lent = shot.sync.source == "another-shot"
         shot.reasons.append("sound-not-linked" if lent else "hands-unclear")
         shot.told = None

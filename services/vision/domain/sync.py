@@ -24,7 +24,7 @@ GRID_S: Final = 0.01
 EARLIEST_S: Final = -0.2
 LATEST_S: Final = 0.3
 """Where the offset is looked for: phones lie 50 to 130 ms, loose cuts a little further."""
-SHORTEST_S: Final = 4.0
+SHORTEST_S: Final = 3.5
 LONGEST_S: Final = 120.0
 """So much of a long shot says all; callers pass no more."""
 FEWEST: Final = 8
