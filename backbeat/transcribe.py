@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,10 @@ FILES = {
 }
 
 
+HANDS_COME_WITHIN_S = 15.0
+"""From the end of the look to the score that shows it."""
+
+
 class Failed(Exception):
     """A step ended without a result; the message says why and what to do."""
 
@@ -35,9 +41,10 @@ def follow(client: Client, video: dict[str, Any], console: Console) -> dict[str,
     """Show a bar per stage until all have ended; the ended jobs by type. Raises Failed, but not
     for the hands: a score without them is a score."""
     ended: dict[str, dict[str, Any]] = {}
+    room = max(16, console.width - 49)
     with Progress(
         TextColumn("{task.description:>8}"),
-        BarColumn(bar_width=36),
+        BarColumn(bar_width=24),
         TextColumn("{task.percentage:>4.0f} %"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
@@ -55,7 +62,10 @@ def follow(client: Client, video: dict[str, Any], console: Console) -> dict[str,
                 continue
             if job["status"] in ("running", "completed"):
                 progress.start_task(bar)
-            note = job["error_message"] or job["message"] or ""
+            # What does not fit would push the stages' names out.
+            note = textwrap.shorten(
+                job["error_message"] or job["message"] or "", room, placeholder=" …"
+            )
             progress.update(bar, completed=job["progress"], note=note)
             if job["status"] in ("completed", "failed", "cancelled"):
                 progress.stop_task(bar)
@@ -67,6 +77,32 @@ def follow(client: Client, video: dict[str, Any], console: Console) -> dict[str,
     if any(job["status"] == "cancelled" for job in needed):
         raise Failed("The processing was cancelled.")
     return ended
+
+
+def read_hands(client: Client, video_id: str, look: dict[str, Any] | None) -> str | None:
+    """What the camera saw, in a line; None where nobody looked."""
+    if look is None or look["status"] == "cancelled":
+        return None
+    if look["status"] == "failed":
+        return str(look["error_message"])
+    seen = client.request("GET", f"/vision/analysis/{video_id}").json()
+    said = str(seen["words"])
+    if seen["usable"] and seen["sync"]:
+        late_ms = round(1000 * seen["sync"]["offset_s"])
+        side = "after" if late_ms >= 0 else "before"
+        said += f" The sound lies {abs(late_ms)} ms {side} the picture."
+    return said
+
+
+def await_hands(client: Client, notation_id: str) -> dict[str, Any]:
+    """The score once the hands that were seen are on its notes, which takes a moment."""
+    until_s = time.monotonic() + HANDS_COME_WITHIN_S
+    while True:
+        notation: dict[str, Any] = client.request("GET", f"/notation/{notation_id}").json()
+        events = notation["notation_json"]["performance"]["events"]
+        if any("hand" in event for event in events) or time.monotonic() > until_s:
+            return notation
+        time.sleep(0.2)
 
 
 def fetch(client: Client, notation_id: str, folder: Path) -> list[Path]:
@@ -85,6 +121,7 @@ def summarise(
     console: Console,
     notation: dict[str, Any],
     analysis: dict[str, Any],
+    hands: str | None,
     files: Iterable[Path],
 ) -> None:
     """What was heard and written, on one screen."""
@@ -113,6 +150,8 @@ def summarise(
         f"Heard by {analysis['model_version']}, on average {analysis['mean_confidence']:.0%} sure "
         f"of a hit."
     )
+    if hands:
+        console.print(hands)
     for path in files:
         console.print(f"  {path}")
 
@@ -124,7 +163,11 @@ def transcribe(client: Client, video_path: Path, folder: Path, console: Console)
     ended = follow(client, video, console)
     notation_id = ended["notation"]["result"]["notation_id"]
     audio_id = ended["extraction"]["result"]["audio_id"]
+    look = ended.get("vision")
+    if look and look["result"] and look["result"]["marked_count"]:
+        notation = await_hands(client, notation_id)
+    else:
+        notation = client.request("GET", f"/notation/{notation_id}").json()
     files = fetch(client, notation_id, folder)
-    notation = client.request("GET", f"/notation/{notation_id}").json()
     analysis = client.request("GET", f"/audio/analysis/{audio_id}").json()
-    summarise(console, notation, analysis, files)
+    summarise(console, notation, analysis, read_hands(client, video["id"], look), files)
