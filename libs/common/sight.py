@@ -27,8 +27,8 @@ class Sync:
 
     offset_s: float
     significance: float
-    """How many standard deviations the link of picture and sound stands above chance (circular
-    shifts of the one against the other)."""
+    """How many standard deviations the link of picture and sound stands above chance (the
+    same strokes with their times shaken)."""
     source: OffsetSource
 
 

@@ -74,7 +74,7 @@ class SyncRead(BaseModel):
 
     offset_s: float
     significance: float = Field(
-        description="Standard deviations above chance (circular shifts of the sound)."
+        description="Standard deviations above chance (the same strokes, their times shaken)."
     )
     source: OffsetSource = Field(description="given: by the options.")
 

@@ -14,10 +14,11 @@ from services.vision.domain.frames import Image
 _SCENE: Final = (48, 27)
 _BEFORE: Final = 8
 _AFTER: Final = 4
-_RESIDUAL: Final = 0.32
-"""Beside the picture's contrast; other pictures leave .6 and more, fast arms and pans .25."""
+_RESIDUAL: Final = 0.4
+"""Beside the picture's contrast: another picture leaves .6 and more; a pan, or an arm that comes
+before the lens, up to .4."""
 _SPIKE: Final = 2.0
-_OTHER: Final = 0.22
+_OTHER: Final = 0.3
 """How far two thumbnails differ (1 less their correlation) when they show something else."""
 
 Scene = NDArray[np.float32]

@@ -64,3 +64,7 @@ def test_a_still_picture_between_two_shots_is_two_cuts() -> None:
     first, last = frames_of(duration_s=2), frames_of(duration_s=2, view="side-left", seed=4)
     card = cv2.resize(moving_pictures(1, seed=9)[0], (320, 180))
     assert cuts_in([*first, *[card] * 25, *last]) == [50, 75]
+
+
+def test_an_arm_before_the_lens_is_no_cut() -> None:
+    assert cuts_in(frames_of(view="pov", groove="rock", seed=4, duration_s=6)) == []
