@@ -101,7 +101,7 @@ async def seen(
         if await _is_gone(session, event.video_id, lock=True):
             return
         values = {
-            "look_id": event.event_id,
+            "look_id": event.analysis_id,
             "analysis_id": event.analysis_id,
             "sight_key": event.sight_key,
             "usable": event.usable,

@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,7 +232,7 @@ def read_package(package: Path) -> dict[str, bytes]:
                 files[network.file] = data
     except KeyError as error:
         raise FetchFailed(f"{package.name} lacks a file: {error.args[0]}") from error
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
         raise FetchFailed(f"{package.name} cannot be read: {error}") from error
     return files
 

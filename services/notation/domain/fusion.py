@@ -203,11 +203,15 @@ def _settled_event(event: VoiceEvent, events: Events) -> VoiceEvent:
     if not event.notes:
         return event
     notes = list(event.notes)
-    for index, note in enumerate(notes):
-        heard = events.get(note.id)
-        others = {other.piece for other in notes if other is not note}
-        notes[index] = seen_hand(_moved(note, heard, others), heard)
-    return _with_notes(event, notes)
+    # A note may wait for the place that another one leaves: until nothing moves any more.
+    for _ in notes:
+        before = list(notes)
+        for index, note in enumerate(notes):
+            others = {other.piece for other in notes if other is not note}
+            notes[index] = _moved(note, events.get(note.id), others)
+        if notes == before:
+            break
+    return _with_notes(event, [seen_hand(note, events.get(note.id)) for note in notes])
 
 
 def _moved(note: Note, heard: PlayedEvent | None, others: set[DrumPiece]) -> Note:

@@ -13,7 +13,7 @@ from libs.common.options import VisionOptions
 from libs.common.performance import Performance
 from libs.common.sight import Region, Shot, Side, Sight, Stroke, Sync
 from services.vision.domain import sticking, sync, views
-from services.vision.domain.layout import layout_of
+from services.vision.domain.layout import layout_of, left_leads
 from services.vision.domain.opinions import second_opinions
 from services.vision.domain.pose import JOINTS
 from services.vision.domain.sticking import Hands, Sticking
@@ -71,7 +71,10 @@ def judge(
         _tell(watched, shot, hits)
     layout = layout_of([(s.told, s.hands) for s in shots if s.told and s.hands and not s.reasons])
     mirrored, handed = _sides(layout, wishes)
-    if layout == "left" and mirrored is None:
+    told = [shot.told for shot in shots if shot.told and not shot.reasons]
+    other_way = layout == "left" or (layout == "right" and handed == "left")
+    other_way = other_way or (layout is None and handed != "left" and left_leads(told))
+    if mirrored is None and other_way:
         for shot in shots:
             if not shot.reasons:
                 shot.reasons.append("mirror-or-left-handed")
@@ -82,7 +85,7 @@ def judge(
     return Sight(
         usable=usable,
         reason=None if usable else reasons[0],
-        words=_words(shots, strokes, reasons, usable=usable),
+        words=_words(shots, strokes, reasons, usable=usable, known=mirrored is not None),
         width=watched.width,
         height=watched.height,
         fps=watched.fps,
@@ -166,11 +169,13 @@ def _both(
         together = flow.offset_s + _WRISTS_SHARE * (wrists.offset_s - flow.offset_s)
         if flow.believed or wrists.believed or _faint(flow, wrists, shot, hits):
             return Sync(together, max(flow.significance, wrists.significance), "flow")
-    if flow is not None and flow.believed:
-        return Sync(flow.offset_s, flow.significance, "flow")
-    if wrists is not None and wrists.believed:
-        return Sync(wrists.offset_s, wrists.significance, "wrists")
-    return None
+    if flow is None:
+        believed = wrists is not None and wrists.believed
+        return Sync(wrists.offset_s, wrists.significance, "wrists") if wrists and believed else None
+    # Wrists alone follow any sound of the same tempo; and who contradicts is a witness, too.
+    if not flow.believed or (wrists is not None and wrists.believed):
+        return None
+    return Sync(flow.offset_s, flow.significance, "flow")
 
 
 def _faint(flow: sync.Link, wrists: sync.Link, shot: _Judged, hits: Sequence[Hit]) -> bool:
@@ -215,10 +220,13 @@ def _tell(watched: Watched, shot: _Judged, hits: Sequence[Hit]) -> None:
                 "too-short" if short else "too-few-strokes" if few else "sound-not-linked"
             )
         return
-    if shot.reasons or shot.hands is None:
+    if shot.reasons:
         return
     if len(by_hand) < sticking.FEWEST:
         shot.reasons.append("too-few-strokes")
+        return
+    if shot.hands is None:
+        shot.reasons.append("nobody-seen")
         return
     exact_s, plainest = sticking.refined(shot.hands, shot.hits, offset_s)
     shot.told = sticking.tell_hands(shot.hands, shot.hits, exact_s)
@@ -252,8 +260,11 @@ def _sides(layout: Side | None, wishes: VisionOptions) -> tuple[bool | None, Sid
     mirrored, handed = wishes.mirrored, wishes.handed
     if layout is None:
         return mirrored, handed
-    if mirrored is None and handed is not None:
-        mirrored = layout != handed
+    if mirrored is None and handed is not None and layout == "left":
+        mirrored = handed == "right"
+    elif mirrored is None and handed == "left":
+        # A mirror, or a left-handed player at another's kit: that is asked.
+        return None, handed
     elif mirrored is None and layout == "right":
         # A mirrored left-handed player would look so, too; there are few of them.
         mirrored = False
@@ -269,7 +280,8 @@ def _strokes(
     out: dict[str, Stroke] = {}
     for shot in shots:
         for hit in shot.hits or []:
-            if hit.piece not in FEET:
+            # At a cut, a shot whose offset is not known claims what is another's.
+            if hit.piece not in FEET and (shot.sync is not None or hit.id not in out):
                 out[hit.id] = Stroke(hit.id, hit.onset_s, hit.piece, None, 0.0, shot.index)
         if shot.told is None or shot.reasons:
             continue
@@ -366,11 +378,17 @@ def _of_all(shots: Sequence[_Judged], hits: Sequence[Hit]) -> list[str]:
 
 
 def _words(
-    shots: Sequence[_Judged], strokes: Sequence[Stroke], reasons: Sequence[str], *, usable: bool
+    shots: Sequence[_Judged],
+    strokes: Sequence[Stroke],
+    reasons: Sequence[str],
+    *,
+    usable: bool,
+    known: bool,
 ) -> str:
     if not usable:
         return views.words_of(reasons[:1])
     marked = sum(stroke.hand is not None for stroke in strokes)
     good = sum(not shot.reasons for shot in shots)
     where = "" if good == len(shots) else f" {good} of {len(shots)} shots show the hands."
-    return f"Hands are told for {marked} of {len(strokes)} strokes.{where}"
+    taken = "" if known else " The picture is taken for no mirror's: say so if it is one."
+    return f"Hands are told for {marked} of {len(strokes)} strokes.{where}{taken}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from libs.common.drums import DrumPiece
 from libs.common.sight import Side
-from services.vision.domain.sticking import Hands, Sticking
+from services.vision.domain.sticking import SURE, Hands, Sticking
 
 _NEAR: Final = (
     DrumPiece.HAT_CLOSED,
@@ -21,6 +21,15 @@ _NEAR: Final = (
 )
 """Hats and snare: crossed hands strike them from about the same place."""
 _FAR_SIDE: Final = (DrumPiece.RIDE, DrumPiece.RIDE_BELL, DrumPiece.TOM_FLOOR)
+_TIME: Final = (
+    DrumPiece.HAT_CLOSED,
+    DrumPiece.HAT_HALF_OPEN,
+    DrumPiece.HAT_OPEN,
+    DrumPiece.RIDE,
+    DrumPiece.RIDE_BELL,
+)
+_FEWEST_OF_TIME: Final = 8
+_LEADS: Final = 0.85
 _FEWEST: Final = 5
 _FRONTAL: Final = 0.6
 """Shoulder widths between the shoulders in the picture: from the side, left and right are depth."""
@@ -52,3 +61,15 @@ def layout_of(shots: Sequence[tuple[Sticking, Hands]]) -> Side | None:
     if not strokes or abs(apart / strokes) < _APART:
         return None
     return "right" if apart > 0 else "left"
+
+
+def left_leads(shots: Sequence[Sticking]) -> bool:
+    """Whether the hand that the picture shows as the left one keeps time on hats or ride: in a
+    mirror's picture, or with a left-handed or open-handed player."""
+    right = left = 0
+    for shot in shots:
+        for told in shot.told:
+            if told.hit.piece in _TIME:
+                right += told.right >= SURE
+                left += told.left >= SURE
+    return right + left >= _FEWEST_OF_TIME and left >= _LEADS * (right + left)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from libs.common.drums import Hand
 from libs.common.sight import Sight, Stroke
 from services.vision.domain import views
+from services.vision.domain.errors import SeeingError
 from services.vision.domain.frames import Film, Frame, Image, read_frames
 from services.vision.domain.watched import Watched
 
@@ -60,6 +61,9 @@ def draw_overlay(video: Path | BinaryIO, watched: Watched, sight: Sight, folder:
                 del wanted[0]
                 stills.append(folder / f"still-{len(stills) + 1}.jpg")
                 _save(stills[-1], picture)
+    except (SeeingError, av.FFmpegError):
+        # What was seen stands without a picture of it: this part of the file cannot be read twice.
+        return Overlay(None, tuple(stills))
     finally:
         if writer is not None:
             writer.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -85,8 +86,8 @@ def _before(path: Path | None, version: str, heard: Performance | None) -> Watch
         return None
     try:
         before = Watched.load(path)
-    except ValueError:
-        # Of an older format: looked at anew.
+    except (ValueError, KeyError, OSError, BadZipFile):
+        # Of an older format, or cut off: looked at anew.
         return None
     serves = before.model_version == version and (
         version == version_of(None) or _looked_near(before, heard)

@@ -41,6 +41,12 @@ TEMPLATE: Final = np.array([-0.42, -0.28, 0.31, 0.75, 1.44, 0.42, -0.45, -0.76, 
 """Log-odds of a stroke for each step of _OFFSETS_S by its downward speed, in 1.5 times the shot's
 median speed: logistic regression over rendered players (`python -m training.strokes`)."""
 _TRUST: Final = 0.9
+_BOTH_STRIKE: Final = 0.55
+_NONE_STRIKES: Final = 0.2
+_STRIKE_WIDTH: Final = 0.08
+_MOST_DOUBT: Final = 5.0
+"""In shares of the shot's usual stroke: from where on the weaker hand strikes, too, or the stronger
+does not, and how gradually."""
 _MOST_LEAN: Final = 6.0
 _PLAINLY: Final = 0.35
 _FASTEST_S: Final = 0.045
@@ -250,6 +256,7 @@ class _Model:
         )
         self.where = np.where(np.isfinite(where), where, 0.0)
         self.separation = 0.0
+        self._doubt = np.zeros(len(groups))
         self.pieces = [tuple(hits[i].piece for i in group.hits) for group in groups]
         self.pair = np.array([len(group.hits) == 2 for group in groups])
         self._place: dict[tuple[DrumPiece, int], tuple[Array, Array]] = {}
@@ -270,8 +277,21 @@ class _Model:
         """(m,) log-odds of right against left, by motion alone."""
         way, self.separation = self._way()
         scores = self._strikes(self.motion, way)
+        self._doubt = self._doubts(scores)
         lean = _TRUST * (scores[:, 0] - scores[:, 1])
         return np.where(self.seen, np.clip(lean, -_MOST_LEAN, _MOST_LEAN), 0.0)
+
+    def _doubts(self, scores: Array) -> Array:
+        """(m,) log-odds that a lone hit is no one hand's: both hands strike (the ear has missed the
+        other's piece), or neither does (the ear has heard what was not struck)."""
+        alone = self.seen & ~self.pair
+        usual = float(np.median(scores[alone].max(axis=1))) if alone.any() else 0.0
+        if usual <= 0:
+            return np.zeros(len(scores))
+        weaker, stronger = scores.min(axis=1) / usual, scores.max(axis=1) / usual
+        both = (weaker - _BOTH_STRIKE) / _STRIKE_WIDTH
+        neither = (_NONE_STRIKES - stronger) / _STRIKE_WIDTH
+        return np.asarray(np.clip(np.maximum(both, neither), -_MOST_DOUBT, _MOST_DOUBT))
 
     def _way(self) -> tuple[Array, float]:
         """The direction of a stroke in the picture: down, or aslant where the camera stands so; and
@@ -346,7 +366,8 @@ class _Model:
                 out[index, _RIGHT] += place[0] + np.log(prior)
                 out[index, _LEFT] += place[1] + np.log(1 - prior)
                 out[index, _BOTH] += 0.5 * (place[0] + place[1]) + np.log(0.5)
-                out[index, _NONE] += np.log(0.5)
+                best = max(out[index, _RIGHT], out[index, _LEFT])
+                out[index, _NONE] = best + self._doubt[index]
             else:
                 first, second = pieces
                 p, q = (np.clip(self._prior.get(x, 0.5), 0.05, 0.95) for x in pieces)
@@ -450,6 +471,8 @@ def _posterior_of(lean: Array) -> Array:
 
 def _contrast(at_hits: Array, between: Array) -> float:
     """How much more the better hand strikes at hits than between them, in standard deviations."""
+    if not len(between):
+        return 0.0
     hit, other = at_hits.max(axis=1), between.max(axis=1)
     return float((hit.mean() - other.mean()) / (0.5 * (hit.std() + other.std()) + 1e-9))
 

@@ -38,6 +38,7 @@ _AMONG_SHIFTS_ALONE: Final = 6.0
 _NO_RIVAL: Final = 0.4
 LATE_S: Final = 0.007
 """What turns back is seen this much after the contact, on rendered players of known offset."""
+_LEAST_HALF_S: Final = 1.5
 _SURROGATES: Final = 30
 _SEGMENT_S: Final = 4.0
 _MOST_CELLS: Final = 48
@@ -134,6 +135,8 @@ def _apart_s(times_s: Signal, signals: Signal, hits: Sequence[Hit]) -> float:
     middle_s = 0.5 * (times_s[0] + times_s[-1])
     found: list[float] = []
     for half in (times_s <= middle_s, times_s >= middle_s):
+        if half.sum() < 2 or np.ptp(times_s[half]) < _LEAST_HALF_S:
+            return float("inf")
         seen = _Seen.of(times_s[half], signals[half])
         if seen.cells.shape[1] == 0:
             return float("inf")

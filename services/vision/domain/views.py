@@ -36,8 +36,8 @@ WORDS: Final[dict[str, str]] = {
     "sound-not-linked": "What moves does not go with what is heard: the sound may come from "
     "elsewhere, the film may be cut up, or the drums are not in the picture.",
     "hands-unclear": "Both hands move so alike at the strokes that they cannot be told apart.",
-    "mirror-or-left-handed": "The kit stands the other way round: either the picture is a "
-    "mirror's or the player is left-handed. Say which, and the hands are told.",
+    "mirror-or-left-handed": "The kit stands the other way round, or the left hand leads: the "
+    "picture may be a mirror's, or the player left-handed. Say which, and the hands are told.",
 }
 """What each code means for people."""
 

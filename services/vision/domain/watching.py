@@ -77,9 +77,15 @@ class _Look:
         self.cuts: list[int] = []
         self.heads: list[tuple[int, Head]] = []
         self._counted_s = self._looked_s = -np.inf
+        self._shape: tuple[int, ...] = ()
 
     def step(self, frame: Frame, *, sparing: bool) -> None:
         index = len(self.times_s)
+        if frame.image.shape != self._shape:
+            # A phone that was turned, or a call whose picture changes: another picture altogether.
+            if index:
+                self._cut(index)
+            self._shape, self.finder = frame.image.shape, ShotFinder()
         gap_s = frame.time_s - self.times_s[-1] if self.times_s else 0.0
         motion = self.meter.step(small_grey(frame.image))
         # What turned back is known of a frame only when the next one is there.
@@ -103,7 +109,8 @@ class _Look:
         self.cuts.append(index)
         # Between two cameras nothing turns back.
         for frame in (index - 1, index):
-            self.turned[frame] = None
+            if frame < len(self.turned):
+                self.turned[frame] = None
         if self.tracker is not None:
             self.tracker.reset()
         self._counted_s = -np.inf

@@ -318,3 +318,26 @@ def test_the_child_says_how_many_notes_have_a_hand():
     for file, key in ((sight.to_json(), "hits/b.json"), (b"{}", "hits/a.json"), (b"", "")):
         with pytest.raises(ScoreError, match="sight"):
             writing.check_sight(file, key, progress=lambda _: None)
+
+
+def test_toms_that_trade_places_in_a_chord_come_to_rest_in_one_look() -> None:
+    kicks = [(n, P.KICK, 90) for n in range(4)]
+    performance = played([*kicks, (0, P.TOM_HIGH, 90), (0, P.TOM_MID, 90)], beats=5)
+    performance = replace(
+        performance, hits=tuple(replace(hit, confidence=0.4) for hit in performance.hits)
+    )
+    moves = {P.TOM_HIGH: P.TOM_MID, P.TOM_MID: P.TOM_FLOOR}
+    opinions = [
+        SecondOpinion(hit.id, hit.piece, moves[hit.piece], 0.95)
+        for hit in performance.hits
+        if hit.piece in moves
+    ]
+    written = quantise(performance)
+    look = sight_of(performance, lambda hit: None, opinions)
+    once = fuse(written, look)
+    assert {n.piece for n in notes(once).values()} >= {P.TOM_MID, P.TOM_FLOOR}
+    assert fuse(once, look) is once
+    blank = sight_of(performance, lambda hit: None)
+    back = fuse(once, blank)
+    assert {n.piece for n in notes(back).values()} == {n.piece for n in notes(written).values()}
+    assert fuse(back, blank) is back

@@ -44,7 +44,8 @@ def test_hands_are_told_and_are_right(view: str, groove: str) -> None:
 @pytest.mark.parametrize("groove", ["paradiddle", "singles", "open-hand"])
 def test_stickings_that_are_not_the_usual_ones(groove: str) -> None:
     film = filmed("front-high", groove=groove, duration_s=12, seed=4, tempo_bpm=95)
-    marked, right = right_of(film, seen(film))
+    sight = seen(film, VisionOptions(offset_s=0.08, mirrored=False))
+    marked, right = right_of(film, sight)
     assert marked >= 0.5
     assert right >= 0.95
 
@@ -259,3 +260,52 @@ def test_a_long_talk_before_the_drums_does_not_hide_the_link() -> None:
     sight = judge(late, performance(hits), VisionOptions(), weights=True)
     assert sight.sync is not None
     assert sight.sync.offset_s == pytest.approx(0.11, abs=0.025)
+
+
+def test_a_left_hand_that_keeps_time_is_asked_about() -> None:
+    film = filmed("front-high", groove="rock", duration_s=12, seed=4, mirrored=True)
+    asked = seen(film)
+    assert asked.reason == "mirror-or-left-handed"
+    assert asked.marked == 0
+    told = seen(film, VisionOptions(offset_s=0.08, mirrored=True))
+    marked, right = right_of(film, told)
+    assert marked >= 0.5
+    assert right >= 0.95
+
+
+def test_a_left_handed_player_at_anothers_kit_is_asked_about() -> None:
+    film = filmed(groove="ride", duration_s=14, seed=7)
+    sight = seen(film, VisionOptions(offset_s=0.08, handed="left"))
+    assert sight.marked == 0
+    assert sight.reason == "mirror-or-left-handed"
+
+
+def test_a_stroke_of_both_hands_that_is_heard_as_one_has_no_hand() -> None:
+    film = filmed("front-high", groove="rock", duration_s=14, seed=4)
+    heard = hits_of(film.strokes)
+    hats = [h for h in heard if "hat" in h.piece]
+    snares = [h for h in heard if h.piece is DrumPiece.SNARE]
+    under = {h.id for s in snares for h in hats if abs(h.onset_s - s.onset_s) < 0.035}
+    assert under
+    sight = seen(film, hits=[h for h in heard if h.id not in under])
+    truth = {stroke.hit.id: stroke.hand for stroke in film.strokes}
+    wrong = [s for s in sight.strokes if s.hand is not None and s.hand != truth[s.hit]]
+    assert not wrong
+
+
+def test_only_kicks_leave_nothing_to_be_told() -> None:
+    film = filmed(duration_s=10)
+    kicks = [h for h in hits_of(film.strokes) if h.piece is DrumPiece.KICK]
+    sight = seen(film, hits=kicks)
+    assert not sight.usable
+    assert sight.reason == "too-few-strokes"
+
+
+def test_a_half_of_one_frame_is_no_crash() -> None:
+    film = filmed("side-right", groove="ride", duration_s=12, seed=6)
+    watched = watched_of(film)
+    late = replace(
+        watched, times_s=np.concatenate([[0.0], watched.times_s[1:] + 30]), duration_s=43.0
+    )
+    hits = [replace(h, onset_s=h.onset_s + 30) for h in hits_of(film.strokes)]
+    assert judge(late, performance(hits), VisionOptions(), weights=True).sync is None

@@ -11,10 +11,12 @@ import pytest
 from benchmarks.seeing.drummer.film import Film, write
 from libs.common.options import VisionOptions
 from services.vision.domain.errors import UnreadableVideo
+from services.vision.domain.frames import Film as Counted
+from services.vision.domain.frames import Frame
 from services.vision.domain.heads import find_heads
 from services.vision.domain.see import see
 from services.vision.domain.watched import Watched
-from services.vision.domain.watching import VERSION, watch
+from services.vision.domain.watching import VERSION, _Look, watch
 from tests.unit.vision.seeing import (
     filmed,
     hits_of,
@@ -170,3 +172,14 @@ def test_progress_that_raises_stops_the_look(video: Path) -> None:
 
     with pytest.raises(Enough):
         watch(video, None, weights=None, max_duration_s=60, progress=stop)
+
+
+def test_a_picture_that_changes_its_shape_is_a_cut() -> None:
+    look = _Look(None, np.zeros(0))
+    for number in range(40):
+        wide = number < 20
+        image = moving_pictures(1, 160 if wide else 96, 96 if wide else 160)[0]
+        look.step(Frame(number / 30, image), sparing=False)
+    assert look.cuts == [20]
+    result = look.result(Counted(), VERSION)
+    assert result.shots() == [(0, 20), (20, 40)]
