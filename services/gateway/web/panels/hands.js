@@ -13,6 +13,7 @@ const SHOWN = ["auto", "all", "none"];
 const COUNTS = ["right", "left", "both", "unknown"];
 const MOST_STILLS = 8;
 const MOST_OPINIONS = 12;
+const SAME_S = 0.002;
 /** A look this fresh may still be on its way into the score. */
 const FRESH_MS = 60_000;
 
@@ -88,9 +89,9 @@ export class Hands {
   /** For the strip: the strokes in order, a hand that somebody set in the score before one that was seen. */
   strokes(byId) {
     return (this.sight?.strokes ?? []).map(({ hit, onset_s, piece, hand, confidence }) => {
-      const note = byId.get(hit);
+      const note = noteOf(byId, hit, onset_s);
       const set = note?.sticking_source === "user";
-      return { id: hit, time_s: onset_s, piece, hand: set ? note.sticking : hand, confidence: set ? 1 : confidence };
+      return { id: note ? hit : null, time_s: onset_s, piece, hand: set ? note.sticking : hand, confidence: set ? 1 : confidence };
     });
   }
 
@@ -290,10 +291,19 @@ function shot(page, view) {
     <span>${view.words}</span></li>`;
 }
 
+/** The note of a hit. Each hearing counts its hits anew: after another one, the same id is another stroke. */
+function noteOf(byId, hit, onset_s) {
+  const note = byId.get(hit);
+  return note?.played_s != null && Math.abs(note.played_s - onset_s) <= SAME_S ? note : undefined;
+}
+
 /** Where the eye is of another opinion than the ear. */
 function opinions(page) {
   const { timeline } = page.sheet;
-  const found = page.hands.seen.opinions.map((each) => ({ ...each, note: timeline.byId.get(each.hit) })).filter((each) => each.note);
+  const times = new Map((page.hands.sight?.strokes ?? []).map(({ hit, onset_s }) => [hit, onset_s]));
+  const found = page.hands.seen.opinions
+    .map((each) => ({ ...each, note: noteOf(timeline.byId, each.hit, times.get(each.hit)) }))
+    .filter((each) => each.note);
   if (!found.length) return "";
   return html`<h3>${t("hands.opinions")}</h3><ul class="views">${found.slice(0, MOST_OPINIONS).map(
     ({ note, heard, seen, confidence }) => html`<li><button class="link" @click=${() => page.goToNote(note.id)}>${page.placeOf(note)}</button>
