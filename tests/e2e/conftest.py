@@ -106,12 +106,13 @@ class User:
                     return job
                 await asyncio.sleep(0.1)
 
-    async def transcribed(self, path: Path) -> Transcribed:
-        """A video whose pipeline has completed."""
-        video = await self.upload(path)
+    async def transcribed(self, path: Path, *, watch: bool = False) -> Transcribed:
+        """A video whose pipeline has completed; looked at, too, with `watch`, which takes longer
+        than all the rest."""
+        video = await self.upload(path, watch="true" if watch else "false")
         jobs = await self.jobs_after(video["id"])
         found = {step: job["status"] for step, job in jobs.items()}
-        wanted = STEPS if video["has_video"] else STEPS[:3]
+        wanted = STEPS if watch else STEPS[:3]
         assert found == dict.fromkeys(wanted, "completed"), jobs
         return Transcribed(
             video_id=video["id"],

@@ -88,7 +88,7 @@ async def owner(system: System) -> AsyncIterator[User]:
 
 @pytest.fixture(scope="module")
 async def seen(owner: User, ride_film: Path) -> Seen:
-    film = await owner.transcribed(ride_film)
+    film = await owner.transcribed(ride_film, watch=True)
     return Seen(
         film, await analysis_of(owner, film.video_id), await strokes_of(owner, film.video_id)
     )
@@ -281,7 +281,7 @@ async def test_a_film_without_hands_has_its_score_and_says_why_it_has_none(
 ) -> None:
     path = films / f"{kind}.mp4"
     write(pov_film() if kind == "pov" else pattern_film(), path)
-    done = await drummer.transcribed(path)
+    done = await drummer.transcribed(path, watch=True)
     analysis = await analysis_of(drummer, done.video_id)
     result = done.jobs["vision"]["result"]
     assert (analysis["usable"], result["usable"]) == (False, False)
@@ -345,7 +345,7 @@ async def test_a_film_that_is_broken_in_the_middle_is_looked_at_before_and_after
 ) -> None:
     path = films / "broken.mp4"
     path.write_bytes(spoilt(ride_film))
-    done = await drummer.transcribed(path)
+    done = await drummer.transcribed(path, watch=True)
     analysis = await analysis_of(drummer, done.video_id)
     assert analysis["decode_errors"] > 0
     assert analysis["duration_seconds"] == pytest.approx(DURATION_S, abs=0.5)

@@ -90,7 +90,7 @@ async def visitor(embedded_system: System) -> AsyncIterator[User]:
 @pytest.fixture(scope="module")
 async def visited(visitor: User, groove_video: Path) -> Transcribed:
     """A finished score, for requests that get past `not found`."""
-    return await visitor.transcribed(groove_video)
+    return await visitor.transcribed(groove_video, watch=True)
 
 
 @pytest.mark.parametrize(

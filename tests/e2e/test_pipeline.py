@@ -17,7 +17,7 @@ from tests.integration.waiting import until
 
 
 async def test_an_upload_becomes_a_score_by_itself(user: User, groove_video: Path) -> None:
-    done = await user.transcribed(groove_video)
+    done = await user.transcribed(groove_video, watch=True)
     notation = (await user.http.get(f"/notation/{done.notation_id}")).json()
     assert notation["video_id"] == done.video_id
     assert notation["time_signature"] == "4/4"
@@ -149,7 +149,7 @@ async def files_of(storage: Storage, video_id: str) -> list[str]:
 async def test_deleting_a_video_leaves_nothing_anywhere(
     system: System, user: User, groove_video: Path
 ) -> None:
-    done = await user.transcribed(groove_video)
+    done = await user.transcribed(groove_video, watch=True)
     await user.http.get(f"/audio/waveform/{done.audio_id}")
     files = await files_of(system.storage, done.video_id)
     seen = [key for key in files if key.startswith("sight/")]

@@ -22,7 +22,7 @@ async def owner(system: System) -> AsyncIterator[User]:
 
 @pytest.fixture(scope="module")
 async def owned(owner: User, groove_video: Path) -> Transcribed:
-    return await owner.transcribed(groove_video)
+    return await owner.transcribed(groove_video, watch=True)
 
 
 async def test_what_was_seen_is_told_behind_the_gateway_to_its_owner_alone(

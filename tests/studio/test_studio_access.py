@@ -53,7 +53,7 @@ class House:
 @pytest.fixture(scope="module")
 async def house(embedded_system: System, clip: Path, silent_video: Path) -> AsyncIterator[House]:
     user = await embedded_system.user()
-    made = await user.transcribed(clip)
+    made = await user.transcribed(clip, watch=True)
     failed = await user.upload(silent_video, name=f"{FAILING}.mp4")
     await user.jobs_after(failed["id"])
     link = await user.http.post(f"/notation/{made.notation_id}/shares", json={"name": "a friend"})
